@@ -1,0 +1,128 @@
+"""The tables printed at the end of a run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from analysis.comparison import comparison
+from analysis.reading import Source
+from analysis.tables import accuracy_by_shift
+from analysis.units import NOT_KNOWN, bytes_text, percent_text, seconds_text, shift_text
+
+_MEASURES = (
+    "worst\ndevice",
+    "uploaded\nshare",
+    "uplink",
+    "downlink",
+    "updates",
+    "staleness\np50",
+    "latency\np50\np95",
+)
+
+
+def result_table(source: Source) -> Table:
+    """Lay out what each strategy achieved and what it cost: one row per strategy.
+
+    Accuracies and differences carry their 95% interval across the devices of this one seed; a difference
+    whose interval contains zero, or behind which fewer than six devices stand, is marked as not resolved.
+    """
+    rows = [_Row(row) for row in comparison(source).to_dict("records")]
+    several = len(rows) > 1
+    reference = next(str(row["reference"]) for row in rows if isinstance(row["reference"], str))
+    caption = "brackets: 95 % interval across the devices of this one seed"
+    table = Table(title=_title(rows), caption=caption, title_justify="left", caption_justify="left")
+    table.add_column("strategy", overflow="fold")
+    table.add_column("online\naccuracy", justify="right")
+    if several:
+        table.add_column(f"difference\nto {reference}", justify="right")
+    for measure in _MEASURES:
+        table.add_column(measure, justify="right")
+    for row in rows:
+        cells = [_name(row), _with_interval(row, "accuracy", "accuracy_low", "accuracy_high")]
+        if several:
+            cells.append(_difference(row))
+        table.add_row(*(Text(cell) for cell in (*cells, *_costs(row))), end_section=several)
+    return table
+
+
+def shift_table(source: Source) -> Table:
+    """Lay out online accuracy by group and shift, one column per strategy; the best of a row is bold."""
+    cells = accuracy_by_shift(source)
+    strategies = list(dict.fromkeys(cells["strategy"]))
+    table = Table(title="Online accuracy by group and shift", title_justify="left")
+    table.add_column("group", overflow="fold")
+    table.add_column("shift", overflow="fold")
+    for strategy in strategies:
+        table.add_column(Text(strategy), justify="right")
+    previous = None
+    for (group, corruption, severity), rows in cells.groupby(["group", "corruption", "severity"], sort=False):
+        if previous not in (None, group):
+            table.add_section()
+        shares = dict(zip(rows["strategy"], rows["accuracy"], strict=True))
+        name = Text(str(group) if group != previous else "")
+        table.add_row(
+            name, Text(shift_text(str(corruption), int(str(severity)))), *_ranked(shares, strategies)
+        )
+        previous = group
+    return table
+
+
+class _Row:
+    """One strategy's row of the comparison; a number that is missing reads as None."""
+
+    def __init__(self, values: dict[Any, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, column: str) -> Any:
+        value = self._values.get(column)
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _title(rows: list[_Row]) -> str | None:
+    named = next((row for row in rows if row["scenario"] is not None), None)
+    return None if named is None else f"{named['scenario']}, seed {int(named['seed'])}"
+
+
+def _name(row: _Row) -> str:
+    return str(row["strategy"]) if row["status"] == "done" else f"{row['strategy']}\n({row['status']})"
+
+
+def _with_interval(row: _Row, estimate: str, low: str, high: str) -> str:
+    if row[low] is None:
+        return percent_text(row[estimate])
+    return f"{percent_text(row[estimate])}\n[{100 * row[low]:.1f}, {100 * row[high]:.1f}]"
+
+
+def _difference(row: _Row) -> str:
+    if row["reference"] is None or row["strategy"] == row["reference"]:
+        return NOT_KNOWN
+    if row["accuracy_difference"] is None:
+        return "not paired"
+    text = f"{100 * row['accuracy_difference']:+.1f} points"
+    if row["difference_low"] is not None:
+        text += f"\n[{100 * row['difference_low']:+.1f}, {100 * row['difference_high']:+.1f}]"
+    return text if row["difference_resolved"] else f"{text}\nnot resolved"
+
+
+def _costs(row: _Row) -> list[str]:
+    updates = row["updates_published"]
+    return [
+        percent_text(row["accuracy_worst_device"]),
+        percent_text(row["upload_share"]),
+        bytes_text(row["uplink_bytes"]),
+        bytes_text(row["downlink_bytes"]),
+        NOT_KNOWN if updates is None else f"{int(updates):,}",
+        seconds_text(row["staleness_p50_s"]),
+        f"{seconds_text(row['prediction_latency_p50_s'])}\n{seconds_text(row['prediction_latency_p95_s'])}",
+    ]
+
+
+def _ranked(shares: dict[str, float], strategies: list[str]) -> list[Text]:
+    texts = {name: percent_text(shares.get(name)) for name in strategies}
+    best = percent_text(max(shares.values()))
+    bold = len(strategies) > 1
+    return [Text(texts[name], style="bold" if bold and texts[name] == best else "") for name in strategies]

@@ -1,0 +1,158 @@
+"""The summary of one strategy's run: `summary.json`, computed from its tables alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.intervals import ratio_interval, weighted_quantiles
+from analysis.reading import read_manifest, read_predicted, read_table
+from analysis.units import shift_name
+from sim.results import SUMMARY
+
+_DIRECTIONS = {"uplink": "up", "downlink": "down"}
+_STATES = ("queued", "sent", "delivered", "lost", "in_flight")
+
+
+def write_summary(folder: Path) -> dict[str, Any]:
+    """Write `summary.json` into the folder of one strategy, and return what it says."""
+    summary = summarise(folder)
+    text = json.dumps(summary, indent=2, sort_keys=True, allow_nan=False)
+    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    return summary
+
+
+def summarise(folder: Path) -> dict[str, Any]:
+    """Compute the summary of one strategy's run, finished or interrupted.
+
+    Accuracies are online accuracies, correct / predicted samples, as shares; sizes are bytes, times seconds.
+    What does not exist (an accuracy without predictions, staleness without updates) is None.
+    """
+    manifest = read_manifest(folder)
+    columns = ["device", "group", "corruption", "severity", "samples", "correct"]
+    timing = ["arrival_s", "completion_s", "version_age_s"]
+    predicted = read_predicted(folder, columns + timing)
+    updates = _updates(folder, float(manifest["simulated_s"]))
+    links = _links(folder)
+    summary = {
+        **{key: manifest.get(key) for key in ("scenario", "strategy", "seed", "status")},
+        **_accuracies(predicted),
+        **_samples(folder, predicted),
+        **links,
+        "upload_share": _ratio(links["uploaded_samples"], int(predicted["samples"].sum())),
+        **_timing(predicted, anything_published=updates["updates_published"] > 0),
+        **updates,
+        **_devices(folder),
+        "simulated_s": manifest["simulated_s"],
+        "wall_s": manifest.get("wall_s"),
+    }
+    return {key: _without_nan(value) for key, value in summary.items()}
+
+
+def _accuracies(predicted: pd.DataFrame) -> dict[str, Any]:
+    shifts = [
+        shift_name(corruption, severity)
+        for corruption, severity in zip(predicted["corruption"], predicted["severity"], strict=True)
+    ]
+    batches = predicted[["device", "group", "samples", "correct"]].assign(shift=shifts)
+    by_device = batches.groupby("device")[["correct", "samples"]].sum()
+    fleet = ratio_interval(by_device["correct"], by_device["samples"])
+    cells: dict[str, dict[str, float]] = {
+        str(group): _accuracy_by(rows, "shift") for group, rows in batches.groupby("group")
+    }
+    return {
+        "accuracy": fleet.estimate,
+        "accuracy_interval": [fleet.low, fleet.high],
+        "accuracy_by_device": _accuracy_by(batches, "device"),
+        "accuracy_by_group": _accuracy_by(batches, "group"),
+        "accuracy_by_group_and_shift": cells,
+        "accuracy_by_shift": _accuracy_by(batches, "shift"),
+        "accuracy_worst_device": min(_accuracy_by(batches, "device").values(), default=None),
+    }
+
+
+def _accuracy_by(batches: pd.DataFrame, key: str) -> dict[str, float]:
+    sums = batches.groupby(key)[["correct", "samples"]].sum()
+    return {str(name): float(share) for name, share in (sums["correct"] / sums["samples"]).items()}
+
+
+def _samples(folder: Path, predicted: pd.DataFrame) -> dict[str, int]:
+    arrived = read_table(folder, "batches", ["status", "samples"])
+    return {
+        "samples": int(arrived["samples"].sum()),
+        "predicted_samples": int(predicted["samples"].sum()),
+        "dropped_samples": int(arrived.loc[arrived["status"] == "dropped", "samples"].sum()),
+    }
+
+
+def _timing(predicted: pd.DataFrame, *, anything_published: bool) -> dict[str, float]:
+    samples = predicted["samples"]
+    latency = weighted_quantiles(predicted["completion_s"] - predicted["arrival_s"], samples, [0.5, 0.95])
+    age = [math.nan, math.nan]
+    if anything_published:
+        age = weighted_quantiles(predicted["version_age_s"], samples, [0.5, 0.95])
+    return {
+        "prediction_latency_p50_s": latency[0],
+        "prediction_latency_p95_s": latency[1],
+        "staleness_p50_s": age[0],
+        "staleness_p95_s": age[1],
+    }
+
+
+def _links(folder: Path) -> dict[str, int]:
+    """Count what was sent (payload, headers and copies of lost packets) by transfers that have started."""
+    sizes = ["payload_bytes", "header_bytes", "retransmitted_bytes"]
+    transfers = read_table(folder, "transfers", ["direction", "start_s", "samples", *sizes])
+    started = transfers[transfers["start_s"].notna()]
+    sent = started[sizes].sum(axis=1).groupby(started["direction"]).sum()
+    return {
+        "uplink_bytes": int(sent.get("up", 0)),
+        "downlink_bytes": int(sent.get("down", 0)),
+        "retransmitted_bytes": int(started["retransmitted_bytes"].sum()),
+        "uploaded_samples": int(transfers.loc[transfers["direction"] == "up", "samples"].sum()),
+    }
+
+
+def _updates(folder: Path, simulated_s: float) -> dict[str, Any]:
+    updates = read_table(folder, "updates", ["student", "start_s", "finish_s", "flops", "version"])
+    published = updates.loc[updates["version"].notna(), ["student", "version"]]
+    busy = np.minimum(updates["finish_s"], simulated_s) - updates["start_s"]
+    return {
+        "updates_published": len(published.drop_duplicates()),
+        "cloud_steps": len(updates),
+        "cloud_busy_s": float(busy.sum()),
+        "cloud_flops": int(updates["flops"].sum()),
+    }
+
+
+def _devices(folder: Path) -> dict[str, Any]:
+    """Add up the devices' counters: FLOPs, and in both directions the bytes in each state."""
+    columns = {
+        name: {f"{state}_bytes": f"{direction}link_{state}_bytes" for state in _STATES}
+        for name, direction in _DIRECTIONS.items()
+    }
+    wanted = [column for states in columns.values() for column in states.values()]
+    totals = read_table(folder, "devices", ["flops", *wanted]).sum()
+    ledger = {
+        name: {state: int(totals[column]) for state, column in states.items()}
+        for name, states in columns.items()
+    }
+    return {"device_flops": int(totals["flops"]), "ledger": ledger}
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _without_nan(value: Any) -> Any:
+    """Put None in the place of every NaN and infinity, inside lists and mappings too."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,53 @@
+"""Numbers as people read them: decimal bytes, durations and shares."""
+
+from __future__ import annotations
+
+import math
+
+_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+NOT_KNOWN = "-"
+
+
+def bytes_text(size: float | None) -> str:
+    """Write a number of bytes in decimal units, three significant digits: 0 B, 950 B, 1.23 MB."""
+    if size is None or math.isnan(size):
+        return NOT_KNOWN
+    value, unit = float(size), 0
+    while abs(float(f"{value:.3g}")) >= 1000 and unit < len(_BYTE_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{_three_digits(value)} {_BYTE_UNITS[unit]}"
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Write a duration, three significant digits, in ms below one second, else in s, min, h or d."""
+    if seconds is None or math.isnan(seconds):
+        return NOT_KNOWN
+    if seconds == 0:
+        return "0 s"
+    for limit, size, unit in ((1, 1e-3, "ms"), (120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if float(f"{seconds:.3g}") < limit:
+            return f"{_three_digits(seconds / size)} {unit}"
+    return f"{_three_digits(seconds / 86_400)} d"
+
+
+def percent_text(share: float | None, digits: int = 1) -> str:
+    """Write a share between 0 and 1 as a percentage."""
+    if share is None or math.isnan(share):
+        return NOT_KNOWN
+    return f"{100 * share:.{digits}f} %"
+
+
+def shift_name(corruption: str, severity: float) -> str:
+    """Name a shift as the summary does: `gaussian_noise-5`, or `none`."""
+    return "none" if corruption == "none" else f"{corruption}-{int(severity)}"
+
+
+def shift_text(corruption: str, severity: float) -> str:
+    """Name a shift for people: `gaussian noise 5`, or `clean`."""
+    return "clean" if corruption == "none" else f"{corruption.replace('_', ' ')} {int(severity)}"
+
+
+def _three_digits(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"

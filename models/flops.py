@@ -1,0 +1,36 @@
+"""Floating-point operations of forward passes and training steps, as counted by PyTorch.
+
+The counter covers convolutions and matrix products (two operations for a multiplication and an addition);
+normalisation and activations, a few per cent of a residual network, are not counted.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.normalisation import AdaptableModel
+
+
+def forward_flops(model: AdaptableModel, image_shape: tuple[int, int, int]) -> int:
+    """Return the operations of a forward pass for one image of shape (H, W, C)."""
+    return _count(model, image_shape, backward=False)
+
+
+def training_flops(model: AdaptableModel, image_shape: tuple[int, int, int]) -> int:
+    """Return the operations, for one image, of a forward and backward pass that trains the affine parameters."""
+    return _count(model, image_shape, backward=True)
+
+
+def _count(model: AdaptableModel, image_shape: tuple[int, int, int], backward: bool) -> int:
+    height, width, channels = image_shape
+    batch = 2  # a batch of one has no statistics in layers whose image is one pixel
+    network = deepcopy(model.network).train(backward)
+    x = torch.zeros(batch, channels, height, width, device=model.state.device)
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
+        logits = network(x)
+        if backward:
+            logits.sum().backward()
+    return int(counter.get_total_flops()) // batch

@@ -1,0 +1,62 @@
+"""The foundation model in the cloud: adapted by entropy, and the teacher of every student."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.distillation import weighted_entropy
+from models.flops import forward_flops, training_flops
+from models.images import prepare
+from models.normalisation import AdaptableModel, Statistics
+from models.sources import LoadedModel
+
+
+class FoundationModel:
+    """A model whose affine parameters follow the uploads.
+
+    Its running statistics start as those of the first batch it sees and then follow the batches it adapts to.
+
+    Attributes:
+        model: the network and its normalisation state.
+        forward_flops, training_flops: operations for one image of a pass, and of a pass with its gradient.
+    """
+
+    def __init__(
+        self,
+        source: LoadedModel,
+        image_shape: tuple[int, int, int],
+        device: torch.device,
+        learning_rate: float,
+        momentum: float,
+    ) -> None:
+        self.source = source
+        self.device = device
+        self.model = AdaptableModel(source.network, device)
+        self.forward_flops = forward_flops(self.model, image_shape)
+        self.training_flops = training_flops(self.model, image_shape)
+        self.model.use(Statistics.FIRST)
+        self.optimiser = torch.optim.SGD(self.model.parameters, learning_rate, momentum)
+
+    def adapt(self, images: NDArray[np.uint8], e_max: float) -> float:
+        """Take one SGD step on mean(w H) over uint8 images (N, H, W, C); return the loss before it."""
+        self.model.network.train()
+        loss = weighted_entropy(self._logits(images), e_max)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.model.network.eval()
+        return loss.item()
+
+    def teach(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return the logits (N, num_classes) of evaluation mode, without a gradient."""
+        with torch.no_grad():
+            return self._logits(images)
+
+    def _logits(self, images: NDArray[np.uint8]) -> Tensor:
+        logits: Tensor = self.model.network(
+            prepare(images, self.source.mean, self.source.std, self.device)
+        )
+        return logits

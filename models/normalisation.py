@@ -1,0 +1,186 @@
+"""Normalisation layers and their state: the part of a model that adapts and travels.
+
+A model's normalisation state is one float32 vector: first the affine parameters of every normalisation layer, then
+the running statistics of those that have them. A version of the model is such a vector; everything else in the
+model never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Statistics(Enum):
+    """Which statistics a batch normalisation layer uses in a forward pass."""
+
+    RUNNING = "running"  # the layer's running statistics
+    BATCH = "batch"  # the batch's own
+    FIRST = "first"  # the batch's own, which become the running statistics
+
+
+class BatchRenormalisation(nn.Module):
+    """Batch normalisation corrected to running statistics ("test-time batch renormalisation").
+
+    Training mode computes x_hat = (x - mu_B) / sigma_B * r + d with r = sigma_B / sigma_run and
+    d = (mu_B - mu_run) / sigma_run, r and d detached, sigma = sqrt(var + eps) and var unbiased over (N, H, W): in value
+    plain normalisation by the running statistics, with a gradient that flows through the batch's. The running
+    statistics then follow the batch's with momentum 0.1. Evaluation mode normalises as `statistics` says.
+    Source: CEMA (https://arxiv.org/abs/2402.17316), after batch renormalisation (https://arxiv.org/abs/1702.03275).
+
+    Attributes:
+        weight, bias: affine parameters, float32 (C,).
+        running_mean, running_var: float32 (C,).
+        statistics: see Statistics; FIRST turns to RUNNING with the first forward pass, in either mode.
+        momentum: share of the batch's statistics in the new running ones; 0 freezes them.
+    """
+
+    weight: nn.Parameter
+    bias: nn.Parameter
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, source: nn.BatchNorm2d | nn.BatchNorm1d) -> None:
+        super().__init__()
+        if source.running_mean is None or source.running_var is None:
+            raise ValueError("a batch normalisation layer without running statistics cannot be adapted")
+        size = source.num_features
+        affine = source.affine
+        self.weight = nn.Parameter(source.weight.detach().clone() if affine else torch.ones(size))
+        self.bias = nn.Parameter(source.bias.detach().clone() if affine else torch.zeros(size))
+        self.register_buffer("running_mean", source.running_mean.detach().clone())
+        self.register_buffer("running_var", source.running_var.detach().clone())
+        self.epsilon = source.eps
+        self.momentum = 0.1
+        self.statistics = Statistics.RUNNING
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise float32 (N, C, ...)."""
+        if not self.training and self.statistics is Statistics.RUNNING:
+            mean, var = self.running_mean, self.running_var
+            return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.epsilon)
+        if not self.training and self.statistics is Statistics.BATCH:
+            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        values_per_channel = x.numel() // x.shape[1]
+        batch_var, batch_mean = torch.var_mean(x, axes, correction=min(1, values_per_channel - 1))
+        if self.statistics is Statistics.FIRST:
+            self.running_mean.copy_(batch_mean.detach())
+            self.running_var.copy_(batch_var.detach())
+            self.statistics = Statistics.RUNNING
+        y = self._renormalise(x, batch_mean, batch_var)
+        if self.training:
+            with torch.no_grad():
+                self.running_mean.lerp_(batch_mean, self.momentum)
+                self.running_var.lerp_(batch_var, self.momentum)
+        return y
+
+    def _renormalise(self, x: Tensor, batch_mean: Tensor, batch_var: Tensor) -> Tensor:
+        sigma_batch = (batch_var + self.epsilon).sqrt()
+        sigma_running = (self.running_var + self.epsilon).sqrt()
+        r = (sigma_batch / sigma_running).detach()
+        d = ((batch_mean - self.running_mean) / sigma_running).detach()
+        scale = self.weight * r / sigma_batch
+        shift = self.bias + self.weight * d - batch_mean * scale
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        return x * scale.view(shape) + shift.view(shape)
+
+
+def convert(network: nn.Module) -> nn.Module:
+    """Replace every BatchNorm layer in `network`, in place, by a BatchRenormalisation of the same state."""
+    for name, child in network.named_children():
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+            setattr(network, name, BatchRenormalisation(child))
+        else:
+            convert(child)
+    return network
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each piece of the normalisation state lies in its vector.
+
+    Attributes:
+        names: `<layer>.<weight | bias | running_mean | running_var>` of each piece.
+        pieces: each piece's place.
+        affine_size: length of the affine prefix.
+        size: length of the whole vector, affine parameters and statistics.
+    """
+
+    names: tuple[str, ...]
+    pieces: tuple[slice, ...]
+    affine_size: int
+    size: int
+
+    @property
+    def affine_pieces(self) -> tuple[slice, ...]:
+        """The pieces of the affine prefix."""
+        return tuple(piece for piece in self.pieces if piece.stop <= self.affine_size)
+
+
+class AdaptableModel:
+    """A network whose normalisation state is one vector that can be read, loaded and trained.
+
+    The layers' parameters and statistics are views of `state`, so that loading a version is one copy. All other
+    parameters are frozen.
+
+    Attributes:
+        network: the network itself, converted by `convert`, on `device`, channels last.
+        state: float32 (layout.size,), on `device`; shared with the layers.
+        layout: what lies where in `state`.
+    """
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        self.network = convert(network).to(device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.requires_grad_(False).eval()
+        affine, statistics = list(self._affine()), list(self._statistics())
+        if not affine:
+            raise ValueError("the model has no normalisation layer with affine parameters to adapt")
+        names, pieces, start = [], [], 0
+        for layer_name, _, key, tensor in (*affine, *statistics):
+            names.append(f"{layer_name}.{key}")
+            pieces.append(slice(start, start + tensor.numel()))
+            start += tensor.numel()
+        self.layout = Layout(tuple(names), tuple(pieces), pieces[len(affine) - 1].stop, start)
+        self.state = torch.cat([tensor.detach().flatten() for *_, tensor in (*affine, *statistics)])
+        for (_, layer, key, tensor), piece in zip((*affine, *statistics), pieces, strict=True):
+            view = self.state[piece].view_as(tensor)
+            setattr(layer, key, nn.Parameter(view) if isinstance(tensor, nn.Parameter) else view)
+        self.parameters = [getattr(layer, key) for _, layer, key, _ in affine]
+
+    def _affine(self) -> Iterator[tuple[str, nn.Module, str, Tensor]]:
+        for name, layer in self.network.named_modules():
+            if isinstance(layer, BatchRenormalisation | nn.LayerNorm | nn.GroupNorm):
+                for key in ("weight", "bias"):
+                    if isinstance(tensor := getattr(layer, key, None), Tensor):
+                        yield name, layer, key, tensor
+
+    def _statistics(self) -> Iterator[tuple[str, nn.Module, str, Tensor]]:
+        for name, layer in self.network.named_modules():
+            if isinstance(layer, BatchRenormalisation):
+                for key in ("running_mean", "running_var"):
+                    yield name, layer, key, getattr(layer, key)
+
+    def read(self) -> NDArray[np.float32]:
+        """Return a copy of the state, float32 (layout.size,)."""
+        return self.state.detach().cpu().numpy().copy()
+
+    def load(self, state: NDArray[np.float32]) -> None:
+        """Write a state vector; one of length layout.affine_size leaves the statistics as they are."""
+        with torch.no_grad():
+            self.state[: len(state)] = torch.from_numpy(state).to(self.state.device)
+
+    def use(self, statistics: Statistics, momentum: float = 0.1) -> None:
+        """Choose which statistics the next forward passes use."""
+        for layer in self.network.modules():
+            if isinstance(layer, BatchRenormalisation):
+                layer.statistics = statistics
+                layer.momentum = momentum

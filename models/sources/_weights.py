@@ -1,0 +1,50 @@
+"""Reading checkpoints."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from models.errors import InputError
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Read a state dictionary from a safetensors or weights-only torch file; InputError where it is neither."""
+    try:
+        content: Any
+        if path.suffix == ".safetensors":
+            content = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise InputError(
+            f"{path}: not a readable checkpoint (safetensors, or a torch file of weights only): {error}"
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise InputError(f"{path}: must hold named tensors (or a `state_dict` of them)")
+    return {key.removeprefix("module."): value for key, value in content.items()}
+
+
+def read_into(network: nn.Module, path: Path) -> None:
+    """Load a checkpoint into `network`; InputError lists every missing, unexpected and ill-shaped key."""
+    weights, expected = read(path), network.state_dict()
+    problems = [
+        *(f"missing {key}" for key in expected if key not in weights),
+        *(f"unexpected {key}" for key in weights if key not in expected),
+        *(
+            f"{key} is {tuple(weights[key].shape)} where the model has {tuple(value.shape)}"
+            for key, value in expected.items()
+            if key in weights and weights[key].shape != value.shape
+        ),
+    ]
+    if problems:
+        raise InputError(f"{path}: the checkpoint does not fit the model: {'; '.join(problems)}")
+    network.load_state_dict(weights)

@@ -1,0 +1,77 @@
+"""The user's own model: a Python function that builds it, and a checkpoint with its weights."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from models.sources import Base, LoadedModel
+from scenarios.settings import ExistingFile, Positive
+
+
+class Factory(Base):
+    """`{factory: "module:function" | "file.py:function", checkpoint: FILE, num_classes, mean, std}`.
+
+    The function takes no arguments and returns a torch.nn.Module that maps normalised float32 (N, C, H, W) to logits
+    (N, num_classes). It runs Python, so `cema run` asks for --allow-code.
+    """
+
+    runs_code: ClassVar[bool] = True
+
+    factory: Annotated[str, Field(pattern=r"^[^:]+:[A-Za-z_]\w*$")]
+    """`module:function`, or `file.py:function` with the file relative to the scenario's folder."""
+    checkpoint: ExistingFile
+    """safetensors or a weights-only torch file; `module.` prefixes and a `state_dict` level are understood."""
+    num_classes: Annotated[int, Field(ge=2)]
+    mean: Annotated[tuple[float, ...], Field(min_length=1, max_length=3, strict=False)]
+    """Of each channel's pixel values in [0, 1]."""
+    std: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=3, strict=False)]
+
+    @field_validator("factory")
+    @classmethod
+    def _resolve_file(cls, value: str, info: ValidationInfo) -> str:
+        place, function = value.rsplit(":", 1)
+        if not place.endswith(".py"):
+            return value
+        path = ((info.context or {}).get("folder", Path()) / Path(place).expanduser()).resolve()
+        if not path.is_file():
+            raise ValueError(f"no such file: {path}")
+        return f"{path}:{function}"
+
+    def load(self) -> LoadedModel:
+        """Call the factory and read the checkpoint; InputError where either is not as described."""
+        from torch import nn  # noqa: PLC0415
+
+        from models.errors import InputError  # noqa: PLC0415
+        from models.sources import _weights  # noqa: PLC0415
+
+        place, name = self.factory.rsplit(":", 1)
+        try:
+            function: Any = getattr(_import(place), name)
+        except (ImportError, AttributeError, SyntaxError) as error:
+            raise InputError(f"factory {self.factory!r}: {error}") from error
+        network = function()
+        if not isinstance(network, nn.Module):
+            raise InputError(
+                f"factory {self.factory!r}: must return a torch.nn.Module, not {type(network).__name__}"
+            )
+        _weights.read_into(network, self.checkpoint)
+        return LoadedModel(network.eval(), self.num_classes, self.mean, self.std)
+
+
+def _import(place: str) -> Any:
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    name = f"cema_factory_{Path(place).stem}"
+    spec = importlib.util.spec_from_file_location(name, place)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{place} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

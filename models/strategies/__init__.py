@@ -1,0 +1,24 @@
+"""Strategies: who adapts what, where, on which samples. One file each, registered under its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from scenarios.settings import Settings
+
+if TYPE_CHECKING:
+    from models.strategies._interface import Laboratory, Strategy
+
+
+class Base(Settings):
+    """Settings of a strategy; `build` returns the strategy itself for one run."""
+
+    name: str
+    label: str | None = None
+    """Name of the result folder, where one strategy stands twice in a list; the strategy's name by default."""
+
+    needs_foundation: ClassVar[bool] = False
+
+    def build(self, laboratory: Laboratory) -> Strategy:
+        """Return the strategy for a run with the laboratory's models and random streams."""
+        raise NotImplementedError

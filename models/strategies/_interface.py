@@ -1,0 +1,178 @@
+"""What a strategy is to the simulation: an agent on every device, perhaps one in the cloud, and the parts they need.
+
+Agents hold all state and know nothing of time; the simulation decides when each is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from models.executor import Executor, Forward, Pending
+    from models.normalisation import AdaptableModel
+    from models.sources import LoadedModel
+
+LOCAL = "local"
+"""Verdict on a sample that the strategy never meant to upload."""
+
+
+@dataclass(frozen=True)
+class DeviceName:
+    """A device and the group that it belongs to."""
+
+    name: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """What a strategy may use in one run.
+
+    Attributes:
+        executor: runs the models.
+        edge: the edge model that all devices share; its weights are common and its state is loaded for each pass.
+        edge_source: how the edge model's input is normalised.
+        source_state: the normalisation state as deployed, float32 (D,).
+        load_edge, load_foundation: return a fresh copy of each model for the cloud.
+        image_shape: (H, W, C).
+        devices: the fleet in the scenario's order.
+        generator: returns the random stream of a given name.
+    """
+
+    executor: Executor
+    edge: AdaptableModel
+    edge_source: LoadedModel
+    source_state: NDArray[np.float32]
+    load_edge: Callable[[], LoadedModel]
+    load_foundation: Callable[[], LoadedModel]
+    image_shape: tuple[int, int, int]
+    devices: Sequence[DeviceName]
+    generator: Callable[[str], np.random.Generator]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published normalisation state of one student.
+
+    Attributes:
+        student: whose.
+        number: counts the student's versions; 0 is the model as deployed.
+        state: float32 (d,), the part of the state vector that is distributed.
+        source: the same part of the deployed state, which every device knows.
+        pieces: the parameters and statistics that the part consists of.
+    """
+
+    student: str
+    number: int
+    state: NDArray[np.float32]
+    source: NDArray[np.float32]
+    pieces: tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a device concludes from a forward pass.
+
+    Attributes:
+        logits: float32 (N, num_classes); the prediction is their argmax and is final.
+        verdicts: for each sample `kept`, `local` or the name of the criterion that excluded it.
+        statistics: running statistics to send to the cloud, float32, or None.
+        announce: whether to tell the cloud of this batch even if no sample is kept.
+    """
+
+    logits: Tensor
+    verdicts: list[str]
+    statistics: NDArray[np.float32] | None = None
+    announce: bool = False
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What arrives in the cloud from one batch of one device, decoded.
+
+    Attributes:
+        device: the sender.
+        images: uint8 (n, H, W, C), possibly none; None for a message of statistics.
+        statistics: float32, or None for a message of images.
+    """
+
+    device: str
+    images: NDArray[np.uint8] | None = None
+    statistics: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cloud step did: its losses by name of column, and the version to publish, if any."""
+
+    losses: dict[str, float] = field(default_factory=dict)
+    version: Version | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """A cloud step whose samples are chosen: what it costs and how to do it."""
+
+    new_samples: int
+    replayed_samples: int
+    flops: int
+    execute: Callable[[], Outcome]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A cloud step that is ready to run; steps of one student run in order and never overlap.
+
+    Attributes:
+        student: whose step.
+        kind: batch or replay.
+        begin: called when an accelerator is free; chooses replayed samples and returns the work.
+    """
+
+    student: str
+    kind: str
+    begin: Callable[[], Work]
+
+
+class EdgeAgent(Protocol):
+    """The strategy on one device."""
+
+    version: int
+    """Number of the version that it holds."""
+
+    def flops(self, samples: int) -> int:
+        """Return the operations that a batch of so many samples costs the device."""
+
+    def forward(self, images: NDArray[np.uint8]) -> Pending[Forward]:
+        """Request the forward pass of a batch, uint8 (N, H, W, C)."""
+
+    def conclude(self, forward: Forward) -> Decision:
+        """Judge the batch once its forward pass is done."""
+
+    def receive(self, number: int, state: NDArray[np.float32]) -> None:
+        """Swap to a version: its number and its decoded state, float32 (d,). Called between batches only."""
+
+
+class CloudAgent(Protocol):
+    """The strategy in the cloud."""
+
+    def receive(self, upload: Upload) -> list[Step]:
+        """Take in an upload and return the steps that it makes ready."""
+
+
+class Strategy(Protocol):
+    """A strategy in one run."""
+
+    cloud: CloudAgent | None
+
+    def edge(self, device: DeviceName) -> EdgeAgent:
+        """Return a fresh agent for a device."""
+
+    def student(self, device: DeviceName) -> str:
+        """Return the name of the student whose versions the device receives."""

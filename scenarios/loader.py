@@ -1,0 +1,175 @@
+"""From a scenario file, or the name of a packaged scenario, to a Scenario; all mistakes in one message."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from scenarios import mistakes, yaml_reader
+from scenarios.mistakes import Mistake
+from scenarios.overrides import Draft, OverrideError
+from scenarios.schema import Scenario
+from scenarios.structure import ABSENT
+
+LIBRARY = pathlib.Path(__file__).parent / "library"
+
+
+class ScenarioError(Exception):
+    """The scenario, or what was set from outside of it, is at fault; `mistakes` has one sentence for each mistake."""
+
+    def __init__(self, *found: str) -> None:
+        super().__init__("\n".join(found))
+        self.mistakes = found
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the packaged scenarios, sorted."""
+    return tuple(sorted(path.stem for path in LIBRARY.glob("*.yaml")))
+
+
+def describe(name: str) -> str:
+    """Return the description of a packaged scenario; ScenarioError where there is none of that name."""
+    path, label = _find(name)
+    data = _read(path, label).data
+    return str(data.get("description") or "") if isinstance(data, dict) else ""
+
+
+def load(source: str | pathlib.Path, overrides: Sequence[str] = (), seed: int | None = None) -> Scenario:
+    """Read and check a scenario file, or a packaged scenario by its name; files it names are relative to its folder.
+
+    Each override is `path.to.field=value`; `seed` replaces the scenario's. Raises ScenarioError with every mistake.
+    """
+    path, label = _find(source)
+    document = _read(path, label)
+    if not isinstance(document.data, dict):
+        fields = ", ".join(Scenario.model_fields)
+        content = "is empty" if document.data is None else "is not a mapping"
+        raise ScenarioError(f"{label}: {content}; a scenario has the fields: {fields}")
+    draft = Draft(Scenario, document.data, document.lines)
+    found = [(problem.line, _sentence(label, problem)) for problem in document.problems]
+    found += [(_AFTER_THE_FILE, text) for text in _apply(draft, overrides, seed)]
+    try:
+        scenario = Scenario.model_validate(draft.data, context={"folder": path.resolve().parent})
+    except ValidationError as error:
+        explained = mistakes.explain(draft, error.errors(include_url=False))
+        found += [_placed(draft, label, mistake) for mistake in explained]
+    if found:
+        raise ScenarioError(*dict.fromkeys(text for _, text in sorted(found, key=lambda pair: pair[0])))
+    return scenario
+
+
+def dump(scenario: Scenario) -> str:
+    """Return the scenario as YAML with every default written out; `load` reads it back as an equal one."""
+    data = scenario.model_dump(mode="json")
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def content_hash(scenario: Scenario) -> str:
+    """Return the SHA-256, in hex, of the scenario with every default; the same for equal scenarios."""
+    data = _canonical(scenario.model_dump(mode="json"))
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_AFTER_THE_FILE = math.inf
+
+
+def _find(source: str | pathlib.Path) -> tuple[pathlib.Path, str]:
+    """Return the file behind a path or a packaged name, and what to call it in messages."""
+    text = str(source)
+    packaged = text in names()
+    try:
+        path = pathlib.Path(source).expanduser()
+        if path.exists() and not (path.is_dir() and packaged):
+            return path, text
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, no such home
+        raise ScenarioError(f"{mistakes.shown(text)}: not the path of a file: {error}") from error
+    if packaged:
+        return LIBRARY / f"{text}.yaml", f"{text}.yaml"
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise ScenarioError(f"{text}: no such file")
+    listed = ", ".join(names()) or "none"
+    near = mistakes.suggestion(text, names())
+    raise ScenarioError(f"{text}: no such file, and no packaged scenario; {near}packaged: {listed}")
+
+
+def _read(path: pathlib.Path, label: str) -> yaml_reader.Document:
+    if path.is_dir():
+        raise ScenarioError(f"{label}: a folder, not a scenario file")
+    try:
+        content = path.read_bytes()
+        return yaml_reader.read(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise ScenarioError(f"{label}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        byte = f"0x{content[error.start]:02x}"
+        raise ScenarioError(f"{label}:{line}: not UTF-8 text (byte {byte})") from error
+    except yaml_reader.UnreadableError as error:
+        raise ScenarioError(f"{label}:{error.line}:{error.column}: {error}") from error
+
+
+def _apply(draft: Draft, overrides: Sequence[str], seed: int | None) -> list[str]:
+    """Apply the overrides and return what is wrong with them."""
+    found = []
+    for text in overrides:
+        try:
+            draft.override(text)
+        except OverrideError as error:
+            found.append(f"--set {text}: {error}")
+    if seed is not None:
+        draft.set(["seed"], seed, f"--seed {seed}")
+    return found
+
+
+def _sentence(label: str, problem: yaml_reader.Problem) -> str:
+    return ": ".join(
+        part for part in (f"{label}:{problem.line}", _dotted(problem.path), problem.text) if part
+    )
+
+
+def _placed(draft: Draft, label: str, mistake: Mistake) -> tuple[float, str]:
+    """Return the line of a mistake, for sorting, and the mistake in one line; overrides come after the file."""
+    known, origin = draft.source(mistake.path)
+    parts = [_dotted(mistake.path)] if mistake.path else []
+    parts += [mistakes.shown(mistake.value)] if mistake.value is not ABSENT else []
+    if isinstance(origin, int):
+        return origin, ": ".join([f"{label}:{origin}", *parts, mistake.text])
+    repeats = (
+        known == mistake.path and mistake.value is not ABSENT
+    )  # the override shows path and value already
+    return _AFTER_THE_FILE, ": ".join([origin, *([] if repeats else parts), mistake.text])
+
+
+def _dotted(path: yaml_reader.Path) -> str:
+    return ".".join(map(str, path))
+
+
+def _canonical(value: Any) -> Any:
+    """Return plain data in which equal values look the same and JSON can hold infinity."""
+    if isinstance(value, dict):
+        return {key: _canonical(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_canonical(entry) for entry in value]
+    if isinstance(value, float):
+        return value + 0.0 if math.isfinite(value) else str(value)  # -0.0 becomes 0.0
+    return value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever our reader or a YAML 1.1 reader would take for something other than text."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0] and not yaml_reader.tag(value).endswith(":str"):
+            return yaml_reader.tag(value)
+        return super().resolve(kind, value, implicit)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True

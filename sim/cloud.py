@@ -1,0 +1,138 @@
+"""The cloud: an inbox, accelerators that take the strategy's steps, and the distribution of versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simpy
+
+from models.strategies._interface import Outcome, Step, Upload, Version, Work
+from sim.clock import computing_time, seconds
+from sim.messages import Message, unpack
+
+if TYPE_CHECKING:
+    from models.codecs import Base as ImageCodec
+    from models.executor import Executor, Pending
+    from models.strategies._interface import CloudAgent
+    from scenarios.schema import Cloud as CloudSettings
+    from sim.link import Link
+    from sim.recorder import Table
+    from sim.versions import VersionLog
+
+
+@dataclass
+class Job:
+    """A step from when it is ready to when it is done; times in nanoseconds."""
+
+    step: Step
+    ready_at: int
+    work: Work | None = None
+    start_at: int = 0
+    finish_at: int = 0
+
+
+@dataclass
+class Cloud:
+    """The cloud in one run.
+
+    Steps wait in the order in which they became ready; one begins as soon as an accelerator is free and no earlier
+    step of its student is running. A step's models are touched in the order in which steps begin.
+
+    Attributes:
+        agent: the strategy in the cloud.
+        codecs: each device's upload codec.
+        downlinks: of the devices of each student.
+        versions: what each student has published.
+        image_shape: (H, W, C).
+    """
+
+    environment: simpy.Environment
+    settings: CloudSettings
+    agent: CloudAgent
+    executor: Executor
+    codecs: Mapping[str, ImageCodec]
+    downlinks: Mapping[str, Sequence[tuple[str, Link]]]
+    versions: Mapping[str, VersionLog]
+    image_shape: tuple[int, int, int]
+    table: Table
+    waiting: list[Job] = field(default_factory=list)
+    running: dict[str, Job] = field(default_factory=dict)
+    _recorded: dict[str, int] = field(default_factory=dict)
+
+    def receive(self, message: Message) -> None:
+        """Take in a message from a device and start what it makes possible."""
+        for step in self.agent.receive(self._decode(message)):
+            self.waiting.append(Job(step, self.environment.now))
+        self._dispatch()
+
+    def _decode(self, message: Message) -> Upload:
+        if message.kind == "statistics":
+            return Upload(message.device, statistics=np.frombuffer(message.payload, "<f4").astype(np.float32))
+        codec = self.codecs[message.device]
+        images = np.empty((message.samples, *self.image_shape), np.uint8)
+        for image, content in zip(images, unpack(message.payload), strict=True):
+            image[...] = codec.decode(content, self.image_shape)
+        return Upload(message.device, images=images)
+
+    def _dispatch(self) -> None:
+        for job in list(self.waiting):
+            if len(self.running) >= self.settings.accelerators:
+                return
+            if job.step.student not in self.running:
+                self.waiting.remove(job)
+                self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        job.work = job.step.begin()
+        pending = self.executor.step(job.work.execute)
+        duration = computing_time(job.work.flops, self.settings.gflops, self.settings.overhead_ms)
+        job.start_at = self.environment.now
+        job.finish_at = job.start_at + duration
+        self.running[job.step.student] = job
+        done = self.environment.timeout(duration)
+        done.callbacks.append(lambda _: self._finish(job, pending))
+
+    def _finish(self, job: Job, pending: Pending[Outcome]) -> None:
+        outcome = pending.result()
+        del self.running[job.step.student]
+        self._record(job, outcome)
+        if outcome.version is not None:
+            self._publish(outcome.version)
+        self._dispatch()
+
+    def _publish(self, version: Version) -> None:
+        self.versions[version.student].publish(version.number, self.environment.now)
+        codec = self.settings.update_codec
+        payload = codec.encode(version.state, version.source, version.pieces)
+        state = codec.decode(payload, version.source, version.pieces)
+        for device, downlink in self.downlinks[version.student]:
+            message = Message("update", device, payload, version=version.number, state=state)
+            downlink.send(len(payload), message)
+
+    def finish(self) -> None:
+        """Record the steps that the end of the run leaves unfinished."""
+        for job in self.running.values():
+            self._record(job, Outcome())
+
+    def _record(self, job: Job, outcome: Outcome) -> None:
+        student = job.step.student
+        number = self._recorded.get(student, 0)
+        self._recorded[student] = number + 1
+        assert job.work is not None
+        losses = ("foundation_loss", "distillation_loss", "entropy_term", "kl_term", "cross_entropy_term")
+        self.table.add(
+            student=student,
+            step=number,
+            kind=job.step.kind,
+            ready_s=seconds(job.ready_at),
+            start_s=seconds(job.start_at),
+            finish_s=seconds(job.finish_at),
+            new_samples=job.work.new_samples,
+            replayed_samples=job.work.replayed_samples,
+            flops=job.work.flops,
+            version=None if outcome.version is None else outcome.version.number,
+            **{name: outcome.losses.get(name) for name in losses},
+        )

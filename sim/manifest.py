@@ -1,0 +1,71 @@
+"""The manifest of a run: what produced the results, and how far it came."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sim.results import MANIFEST
+
+PACKAGES = ("torch", "torchvision", "timm", "simpy", "numpy", "pandas", "pyarrow", "pillow")
+
+
+@dataclass
+class Manifest:
+    """Written when the run starts and again when it ends.
+
+    Attributes:
+        status: running, done, interrupted or failed.
+        simulated_s, wall_s: how far the run came, and what it took.
+    """
+
+    scenario: str
+    strategy: str
+    seed: int
+    content_hash: str
+    device: str
+    threads: int
+    status: str = "running"
+    simulated_s: float = 0.0
+    wall_s: float = 0.0
+    error: str | None = None
+    versions: dict[str, str] = field(default_factory=lambda: _versions())
+    git: dict[str, Any] | None = field(default_factory=lambda: _git_state())
+    hardware: dict[str, Any] = field(default_factory=lambda: _hardware())
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into a result folder."""
+        text = json.dumps(vars(self), indent=2, sort_keys=True)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "cema-lab": version("cema-lab")} | {
+        package: version(package) for package in PACKAGES
+    }
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Return commit and cleanliness of the checkout that holds this file; None outside of one."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if not git("ls-files", Path(__file__).name):
+            return None  # installed inside somebody else's repository
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _hardware() -> dict[str, Any]:
+    return {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}

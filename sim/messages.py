@@ -1,0 +1,47 @@
+"""What travels on the links, and its bytes."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message's kind (samples, statistics or update), its encoded payload and what the tables say of it.
+
+    Attributes:
+        device: the sender, or for an update the receiver.
+        samples: images in the payload.
+        version: number of the version that an update brings; None on the way up.
+        state: what an update decodes to, float32 (d,): the same for all receivers, so decoded once.
+    """
+
+    kind: str
+    device: str
+    payload: bytes
+    samples: int = 0
+    version: int | None = None
+    state: NDArray[np.float32] | None = None
+
+
+def pack(parts: list[bytes]) -> bytes:
+    """Join encoded images into one payload, each after its length (four bytes, little-endian)."""
+    return b"".join(struct.pack("<I", len(part)) + part for part in parts)
+
+
+def unpack(payload: bytes) -> list[bytes]:
+    """Take `pack`'s payload apart; raises ValueError where it is cut short."""
+    parts, start = [], 0
+    while start < len(payload):
+        (length,) = struct.unpack_from("<I", payload, start)
+        start += 4 + length
+        if start > len(payload):
+            raise ValueError("payload is cut short")
+        parts.append(payload[start - length : start])
+    return parts

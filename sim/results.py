@@ -1,0 +1,116 @@
+"""The result format: which files a run leaves behind, and the columns of its tables.
+
+Every table is parquet with the columns below; times are simulated seconds since the start, sizes are bytes.
+Lists have one entry per sample of the batch. The rooms `sim` (which writes) and `analysis` (which reads) share
+this module and nothing else.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCENARIO = "scenario.yaml"  # fully resolved
+MANIFEST = "manifest.json"
+SUMMARY = "summary.json"
+COMPARISON = "comparison.csv"  # in the parent folder, where several strategies ran
+
+# One row per batch that arrived at a device.
+BATCHES = pa.schema(
+    [
+        ("device", pa.string()),
+        ("group", pa.string()),
+        ("batch", pa.int64()),  # counts the device's arrivals from 0
+        ("status", pa.string()),  # predicted, dropped, queued or in_progress (at the end of the run)
+        ("arrival_s", pa.float64()),
+        ("start_s", pa.float64()),  # of the forward pass; null unless it began
+        ("completion_s", pa.float64()),  # null unless predicted
+        ("corruption", pa.string()),  # none or the corruption's name
+        ("severity", pa.int8()),  # 0 without corruption
+        ("version", pa.int32()),  # of the edge model that predicted; 0 is the model as deployed
+        ("version_age_s", pa.float64()),  # start_s less the time that the cloud published the version
+        ("versions_behind", pa.int32()),  # versions that the cloud had published beyond it by start_s
+        ("samples", pa.int32()),
+        ("correct", pa.int32()),
+        ("kept", pa.int32()),  # samples that passed every criterion, to be uploaded
+        ("flops", pa.int64()),  # spent by the device
+        ("image", pa.list_(pa.int32())),  # index into the data set
+        ("label", pa.list_(pa.int32())),
+        ("prediction", pa.list_(pa.int32())),
+        ("entropy", pa.list_(pa.float32())),  # of the softmax, in nats
+        ("verdict", pa.list_(pa.string())),  # kept, or the name of the first criterion that excluded the sample
+    ]
+)
+
+# One row per message handed to a link.
+TRANSFERS = pa.schema(
+    [
+        ("device", pa.string()),
+        ("group", pa.string()),
+        ("direction", pa.string()),  # up (device to cloud) or down
+        ("message", pa.int64()),  # counts the messages of this device and direction from 0
+        ("kind", pa.string()),  # samples, statistics or update
+        ("status", pa.string()),  # delivered, in_flight or queued (at the end of the run)
+        ("samples", pa.int32()),  # images in the message
+        ("version", pa.int32()),  # version carried down; null on the way up
+        ("payload_bytes", pa.int64()),  # as really encoded
+        ("header_bytes", pa.int64()),
+        ("retransmitted_bytes", pa.int64()),  # lost on the way and sent again; sent = payload + header + this
+        ("queued_s", pa.float64()),  # handed to the link
+        ("start_s", pa.float64()),  # first bit leaves; null while queued
+        ("sent_s", pa.float64()),  # last bit leaves (may lie beyond the end of the run)
+        ("delivered_s", pa.float64()),  # null unless delivered
+    ]
+)
+
+# One row per step that the cloud took.
+UPDATES = pa.schema(
+    [
+        ("student", pa.string()),  # the scope's name: fleet, a group or a device
+        ("step", pa.int64()),  # counts the student's steps from 0
+        ("kind", pa.string()),  # batch, or replay for a step on replayed samples alone
+        ("ready_s", pa.float64()),  # its samples were complete
+        ("start_s", pa.float64()),
+        ("finish_s", pa.float64()),  # may lie beyond the end of the run
+        ("new_samples", pa.int32()),
+        ("replayed_samples", pa.int32()),
+        ("foundation_loss", pa.float64()),  # null where no foundation step was taken
+        ("distillation_loss", pa.float64()),
+        ("entropy_term", pa.float64()),  # the unweighted terms of the distillation loss
+        ("kl_term", pa.float64()),
+        ("cross_entropy_term", pa.float64()),
+        ("flops", pa.int64()),
+        ("version", pa.int32()),  # published after the step; null where none was
+    ]
+)
+
+# One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight, and
+# samples_arrived = samples_predicted + samples_queued + samples_in_progress + samples_dropped.
+DEVICES = pa.schema(
+    [
+        ("device", pa.string()),
+        ("group", pa.string()),
+        ("student", pa.string()),
+        ("version", pa.int32()),  # held at the end
+        ("samples_arrived", pa.int64()),
+        ("samples_predicted", pa.int64()),
+        ("samples_queued", pa.int64()),
+        ("samples_in_progress", pa.int64()),
+        ("samples_dropped", pa.int64()),
+        ("samples_correct", pa.int64()),
+        ("samples_uploaded", pa.int64()),  # handed to the uplink
+        ("busy_s", pa.float64()),
+        ("flops", pa.int64()),
+        *(
+            (f"{direction}link_{state}_bytes", pa.int64())
+            for direction in ("up", "down")
+            for state in ("queued", "sent", "delivered", "lost", "in_flight")
+        ),
+    ]
+)
+
+TABLES = {
+    "batches.parquet": BATCHES,
+    "transfers.parquet": TRANSFERS,
+    "updates.parquet": UPDATES,
+    "devices.parquet": DEVICES,
+}

@@ -1,0 +1,133 @@
+"""Running a scenario: each of its strategies in turn, on the same world, into a result folder."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.errors import InputError
+from scenarios import loader
+from sim.results import MANIFEST, SCENARIO
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.datasets import Images
+    from models.strategies import Base as StrategySettings
+    from scenarios.schema import Scenario
+    from sim.simulation import Progress
+
+Report = Callable[[str, "Progress"], None]
+"""Called with a strategy's label and its progress."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run, as opposed to what.
+
+    Attributes:
+        device: auto, cpu or cuda.
+        force: whether to replace an existing result folder.
+        allow_code: whether the scenario may run Python of its own.
+    """
+
+    device: str = "auto"
+    force: bool = False
+    allow_code: bool = False
+
+
+def label_of(strategy: StrategySettings) -> str:
+    """Return the name of a strategy's result folder."""
+    return strategy.label or strategy.name
+
+
+def default_folder(scenario: Scenario) -> Path:
+    """Return results/<scenario>-<seed>."""
+    return Path("results") / f"{scenario.name}-{scenario.seed}"
+
+
+def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Report | None = None) -> None:
+    """Run every strategy of a scenario and write tables, summaries, comparison and figures into `folder`.
+
+    Raises InputError for the user's mistakes. On KeyboardInterrupt the results so far are left readable, marked as
+    interrupted, and the interrupt goes on.
+    """
+    from analysis import report as results  # noqa: PLC0415 - heavy
+    from models.executor import choose_device  # noqa: PLC0415
+
+    place = choose_device(options.device)
+    check(scenario, options)
+    data = scenario.data.load()
+    _prepare(folder, options.force)
+    try:
+        for strategy in scenario.strategy:
+            several = len(scenario.strategy) > 1
+            own_folder = folder / label_of(strategy) if several else folder
+            own_folder.mkdir(parents=True, exist_ok=True)
+            _run_strategy(scenario, strategy, data, own_folder, place, report)
+    finally:
+        if any(folder.rglob(MANIFEST)):
+            results.conclude(folder)
+
+
+def check(scenario: Scenario, options: Options) -> None:
+    """Raise InputError where the scenario runs code that was not allowed."""
+    models = {"edge": scenario.models.edge, "foundation": scenario.models.foundation}
+    for name, model in models.items():
+        if model is not None and model.runs_code and not options.allow_code:
+            raise InputError(
+                f"models.{name}: a factory runs Python code from the scenario; if you trust it, say --allow-code"
+            )
+
+
+def _prepare(folder: Path, force: bool) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        if not force:
+            raise InputError(f"{folder}: exists already; choose another --out, or replace it with --force")
+        if not (folder / SCENARIO).exists():
+            raise InputError(f"{folder}: is not a result folder; --force will not delete it")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _run_strategy(
+    scenario: Scenario,
+    strategy: StrategySettings,
+    data: Images,
+    folder: Path,
+    place: torch.device,
+    report: Report | None,
+) -> None:
+    import torch  # noqa: PLC0415
+
+    from sim.manifest import Manifest  # noqa: PLC0415
+    from sim.recorder import Recorder  # noqa: PLC0415
+    from sim.simulation import Simulation  # noqa: PLC0415
+
+    label = label_of(strategy)
+    alone = scenario.model_copy(update={"strategy": (strategy,)})
+    (folder / SCENARIO).write_text(loader.dump(alone), encoding="utf-8")
+    manifest = Manifest(
+        scenario.name, label, scenario.seed, loader.content_hash(alone), str(place), torch.get_num_threads()
+    )
+    manifest.write(folder)
+    started = time.perf_counter()
+    with Recorder(folder) as recorder:
+        simulation = Simulation(scenario, strategy, data, recorder, place)
+        try:
+            simulation.run(lambda progress: report(label, progress) if report else None)
+            manifest.status = "done"
+        except KeyboardInterrupt:
+            manifest.status = "interrupted"
+            raise
+        except Exception as error:
+            manifest.status, manifest.error = "failed", f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            manifest.simulated_s = simulation.progress().simulated_s
+            manifest.wall_s = round(time.perf_counter() - started, 3)
+            manifest.write(folder)

@@ -1,0 +1,240 @@
+"""One strategy on one fleet: build the world, let time pass, account for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import simpy
+
+from models.executor import Executor
+from models.normalisation import AdaptableModel
+from models.strategies._interface import DeviceName, Laboratory
+from sim.clock import nanoseconds, seconds
+from sim.cloud import Cloud
+from sim.device import Device
+from sim.link import Direction, Link, Transfer
+from sim.messages import Message
+from sim.streams import RandomStreams
+from sim.versions import VersionLog
+from sim.world import DeviceStream
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.datasets import Images
+    from models.sources import LoadedModel
+    from models.strategies import Base as StrategySettings
+    from scenarios.schema import Group, Scenario
+    from scenarios.schema import Link as LinkSettings
+    from sim.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come: simulated seconds, samples, share of correct predictions, bytes both ways."""
+
+    simulated_s: float
+    samples: int
+    accuracy: float
+    uplink_bytes: int
+    downlink_bytes: int
+
+
+class Simulation:
+    """A run of one strategy that can be advanced in steps.
+
+    Attributes:
+        environment: the one clock, in nanoseconds.
+        devices: by name, in the scenario's order.
+        uplinks, downlinks: of each device.
+        cloud: None where the strategy has none.
+        executor: runs the models.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        strategy: StrategySettings,
+        data: Images,
+        recorder: Recorder,
+        place: torch.device,
+    ) -> None:
+        self.scenario = scenario
+        self.recorder = recorder
+        self.environment = simpy.Environment(initial_time=0)
+        self.end = nanoseconds(scenario.duration_s)
+        self.executor = Executor(place)
+        self._streams = RandomStreams(scenario.seed)
+        names = {
+            DeviceName(f"{group}-{index}", group): settings
+            for group, settings in scenario.groups.items()
+            for index in range(settings.count)
+        }
+        laboratory = self._laboratory(list(names), data, place)
+        self.strategy = strategy.build(laboratory)
+        agent = self.strategy.cloud
+        self.versions = {self.strategy.student(name): VersionLog() for name in names} if agent else {}
+        self.devices = {name.name: self._device(name, group, data) for name, group in names.items()}
+        self.downlinks = {device.name.name: self._link(device, "down") for device in self.devices.values()}
+        self.cloud: Cloud | None = None
+        if agent is not None:
+            members: dict[str, list[tuple[str, Link]]] = {student: [] for student in self.versions}
+            for device in self.devices.values():
+                name = device.name
+                members[self.strategy.student(name)].append((name.name, self.downlinks[name.name]))
+            self.cloud = Cloud(
+                self.environment,
+                scenario.cloud,
+                agent,
+                self.executor,
+                {device.name.name: device.settings.upload_codec for device in self.devices.values()},
+                members,
+                self.versions,
+                laboratory.image_shape,
+                recorder.updates,
+            )
+        for device in self.devices.values():
+            device.uplink = self._link(device, "up")
+        self.uplinks = {name: device.uplink for name, device in self.devices.items()}
+
+    def run(self, report: Callable[[Progress], None] | None = None, slices: int = 500) -> None:
+        """Let time pass until the scenario's end, reporting after each slice of it, then record what is unfinished."""
+        for device in self.devices.values():
+            device.start()
+        for number in range(1, slices + 1):
+            until = self.end * number // slices
+            if until > self.environment.now:
+                self.environment.run(until=until)
+            if report is not None:
+                report(self.progress())
+        self._finish()
+
+    def progress(self) -> Progress:
+        """Return how far the run has come."""
+        counts = [device.counts for device in self.devices.values()]
+        predicted = sum(count.predicted for count in counts)
+        return Progress(
+            seconds(self.environment.now),
+            predicted,
+            sum(count.correct for count in counts) / predicted if predicted else float("nan"),
+            sum(link.ledger.sent for link in self.uplinks.values()),
+            sum(link.ledger.sent for link in self.downlinks.values()),
+        )
+
+    def _laboratory(self, devices: list[DeviceName], data: Images, place: torch.device) -> Laboratory:
+        models = self.scenario.models
+        source = models.edge.load()
+        edge = AdaptableModel(source.network, place)
+        height, width, channels = (int(size) for size in data.images.shape[1:])
+
+        def load_foundation() -> LoadedModel:
+            assert models.foundation is not None  # the schema asks for one where it is needed
+            return models.foundation.load()
+
+        return Laboratory(
+            executor=self.executor,
+            edge=edge,
+            edge_source=source,
+            source_state=edge.read(),
+            load_edge=models.edge.load,
+            load_foundation=load_foundation,
+            image_shape=(height, width, channels),
+            devices=devices,
+            generator=self._streams.generator,
+        )
+
+    def _device(self, name: DeviceName, group: Group, data: Images) -> Device:
+        return Device(
+            self.environment,
+            name,
+            group,
+            DeviceStream(name.name, group, data, self._streams),
+            self.strategy.edge(name),
+            self.versions.get(self.strategy.student(name)),
+            self.recorder.batches,
+        )
+
+    def _link(self, device: Device, way: str) -> Link:
+        def receive(content: object) -> None:
+            assert isinstance(content, Message)
+            if way == "down":
+                device.receive(content)
+            elif self.cloud is not None:
+                self.cloud.receive(content)
+
+        return Link(
+            self.environment,
+            direction_of(device.settings.link, way),
+            self._streams.generator(f"{device.name.name}/{way}link"),
+            receive,
+            lambda transfer: self._record_transfer(device, way, transfer),
+        )
+
+    def _record_transfer(self, device: Device, way: str, transfer: Transfer) -> None:
+        status = "queued" if transfer.start_at is None else "in_flight"
+        times = {
+            name: None if time is None else seconds(time)
+            for name, time in (
+                ("queued_s", transfer.queued_at),
+                ("start_s", transfer.start_at),
+                ("sent_s", transfer.sent_at),
+                ("delivered_s", transfer.delivered_at),
+            )
+        }
+        message = transfer.content
+        assert isinstance(message, Message)
+        self.recorder.transfers.add(
+            device=device.name.name,
+            group=device.name.group,
+            direction=way,
+            message=transfer.message,
+            kind=message.kind,
+            status=status if transfer.delivered_at is None else "delivered",
+            samples=message.samples,
+            version=message.version,
+            payload_bytes=transfer.payload_bytes,
+            header_bytes=transfer.header_bytes,
+            retransmitted_bytes=transfer.retransmitted_bytes,
+            **times,
+        )
+
+    def _finish(self) -> None:
+        if self.cloud is not None:
+            self.cloud.finish()
+        for name, device in self.devices.items():
+            device.finish()
+            ledgers = {}
+            for way, link in (("up", self.uplinks[name]), ("down", self.downlinks[name])):
+                for transfer in link.unfinished:
+                    self._record_transfer(device, way, transfer)
+                ledgers |= {f"{way}link_{state}_bytes": value for state, value in vars(link.ledger).items()}
+            counts = {f"samples_{state}": value for state, value in vars(device.counts).items()}
+            self.recorder.devices.add(
+                device=name,
+                group=device.name.group,
+                student=self.strategy.student(device.name),
+                version=device.agent.version,
+                busy_s=seconds(device.busy),
+                flops=device.flops,
+                **counts,
+                **ledgers,
+            )
+
+
+def direction_of(link: LinkSettings, way: str) -> Direction:
+    """Return the properties of one direction, `up` or `down`, of a link."""
+
+    def of(name: str) -> float:
+        own = getattr(link, f"{way}link_{name}")
+        return float(getattr(link, name) if own is None else own)
+
+    return Direction(
+        bandwidth_mbps=getattr(link, f"{way}link_mbps"),
+        latency_ms=of("latency_ms"),
+        jitter_ms=of("jitter_ms"),
+        loss=of("loss"),
+        packet_bytes=link.packet_bytes,
+        header_bytes=link.header_bytes,
+    )
