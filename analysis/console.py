@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -13,15 +14,8 @@ from analysis.reading import Source
 from analysis.tables import accuracy_by_shift
 from analysis.units import NOT_KNOWN, bytes_text, percent_text, seconds_text, shift_text
 
-_MEASURES = (
-    "worst\ndevice",
-    "uploaded\nshare",
-    "uplink",
-    "downlink",
-    "updates",
-    "staleness\np50",
-    "latency\np50\np95",
-)
+_COSTS = ("worst\ndevice", "upload\nshare", "uplink\ndownlink", "updates\nage p50", "latency\np50, p95")
+_CAPTION = "brackets: 95 % interval across the devices of this one seed; age: of the version that predicted"
 
 
 def result_table(source: Source) -> Table:
@@ -32,20 +26,17 @@ def result_table(source: Source) -> Table:
     """
     rows = [_Row(row) for row in comparison(source).to_dict("records")]
     several = len(rows) > 1
-    reference = next(str(row["reference"]) for row in rows if isinstance(row["reference"], str))
-    caption = "brackets: 95 % interval across the devices of this one seed"
-    table = Table(title=_title(rows), caption=caption, title_justify="left", caption_justify="left")
+    table = _light_table(_title(rows), _CAPTION)
     table.add_column("strategy", overflow="fold")
-    table.add_column("online\naccuracy", justify="right")
+    table.add_column("online\naccuracy", justify="right", no_wrap=True)
     if several:
-        table.add_column(f"difference\nto {reference}", justify="right")
-    for measure in _MEASURES:
-        table.add_column(measure, justify="right")
+        reference = next(row["reference"] for row in rows if row["reference"] is not None)
+        table.add_column(f"difference\nto {reference}", justify="right", no_wrap=True)
+    for header in _COSTS:
+        table.add_column(header, justify="right")
     for row in rows:
-        cells = [_name(row), _with_interval(row, "accuracy", "accuracy_low", "accuracy_high")]
-        if several:
-            cells.append(_difference(row))
-        table.add_row(*(Text(cell) for cell in (*cells, *_costs(row))), end_section=several)
+        cells = [_name(row), _with_interval(row), *([_difference(row)] if several else []), *_costs(row)]
+        table.add_row(*(Text(cell) for cell in cells))
     return table
 
 
@@ -53,11 +44,11 @@ def shift_table(source: Source) -> Table:
     """Lay out online accuracy by group and shift, one column per strategy; the best of a row is bold."""
     cells = accuracy_by_shift(source)
     strategies = list(dict.fromkeys(cells["strategy"]))
-    table = Table(title="Online accuracy by group and shift", title_justify="left")
-    table.add_column("group", overflow="fold")
-    table.add_column("shift", overflow="fold")
+    table = _light_table("online accuracy in % by group and shift")
+    table.add_column("group", no_wrap=True)
+    table.add_column("shift", no_wrap=True)
     for strategy in strategies:
-        table.add_column(Text(strategy), justify="right")
+        table.add_column(Text(strategy), justify="right", overflow="fold")
     previous = None
     for (group, corruption, severity), rows in cells.groupby(["group", "corruption", "severity"], sort=False):
         if previous not in (None, group):
@@ -69,6 +60,12 @@ def shift_table(source: Source) -> Table:
         )
         previous = group
     return table
+
+
+def _light_table(title: str | None, caption: str | None = None) -> Table:
+    """Make a table without lines that fits a terminal of 80 columns."""
+    looks: dict[str, Any] = {"title_justify": "left", "caption_justify": "left", "box": SIMPLE_HEAD}
+    return Table(title=title, caption=caption, padding=0, **looks)
 
 
 class _Row:
@@ -91,10 +88,10 @@ def _name(row: _Row) -> str:
     return str(row["strategy"]) if row["status"] == "done" else f"{row['strategy']}\n({row['status']})"
 
 
-def _with_interval(row: _Row, estimate: str, low: str, high: str) -> str:
-    if row[low] is None:
-        return percent_text(row[estimate])
-    return f"{percent_text(row[estimate])}\n[{100 * row[low]:.1f}, {100 * row[high]:.1f}]"
+def _with_interval(row: _Row) -> str:
+    low, high = row["accuracy_low"], row["accuracy_high"]
+    text = percent_text(row["accuracy"])
+    return text if low is None else f"{text}\n[{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _difference(row: _Row) -> str:
@@ -102,7 +99,7 @@ def _difference(row: _Row) -> str:
         return NOT_KNOWN
     if row["accuracy_difference"] is None:
         return "not paired"
-    text = f"{100 * row['accuracy_difference']:+.1f} points"
+    text = f"{100 * row['accuracy_difference']:+.1f} pts"
     if row["difference_low"] is not None:
         text += f"\n[{100 * row['difference_low']:+.1f}, {100 * row['difference_high']:+.1f}]"
     return text if row["difference_resolved"] else f"{text}\nnot resolved"
@@ -113,16 +110,14 @@ def _costs(row: _Row) -> list[str]:
     return [
         percent_text(row["accuracy_worst_device"]),
         percent_text(row["upload_share"]),
-        bytes_text(row["uplink_bytes"]),
-        bytes_text(row["downlink_bytes"]),
-        NOT_KNOWN if updates is None else f"{int(updates):,}",
-        seconds_text(row["staleness_p50_s"]),
+        f"{bytes_text(row['uplink_bytes'])}\n{bytes_text(row['downlink_bytes'])}",
+        f"{NOT_KNOWN if updates is None else int(updates)}\n{seconds_text(row['staleness_p50_s'])}",
         f"{seconds_text(row['prediction_latency_p50_s'])}\n{seconds_text(row['prediction_latency_p95_s'])}",
     ]
 
 
 def _ranked(shares: dict[str, float], strategies: list[str]) -> list[Text]:
-    texts = {name: percent_text(shares.get(name)) for name in strategies}
-    best = percent_text(max(shares.values()))
+    texts = {name: f"{100 * shares[name]:.1f}" if name in shares else NOT_KNOWN for name in strategies}
+    best = max(texts.values(), key=lambda text: -1.0 if text == NOT_KNOWN else float(text))
     bold = len(strategies) > 1
     return [Text(texts[name], style="bold" if bold and texts[name] == best else "") for name in strategies]

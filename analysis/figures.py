@@ -159,7 +159,7 @@ def draw_accuracy_against_uplink(table: pd.DataFrame, source: Source) -> Figure:
 
 
 def _draw_strategy(panel: Axes, row: dict[Any, Any], marker: str, colour: str) -> None:
-    if row["accuracy_low"] == row["accuracy_low"]:  # not NaN
+    if pd.notna(row["accuracy_low"]):
         ends = [[row["accuracy"] - row["accuracy_low"]], [row["accuracy_high"] - row["accuracy"]]]
         panel.errorbar(
             row["uplink_bytes_per_device"], row["accuracy"], ends, color=colour, capsize=4, zorder=4

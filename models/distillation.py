@@ -32,8 +32,8 @@ def distillation_terms(
 ) -> DistillationTerms:
     """Return the three terms for logits (N, C) of student and teacher; no gradient flows to the teacher.
 
-    They are mean(u H(student)) with u = exp(e_max - H(student)); mean(w KL(teacher || student) T^2) on logits divided by
-    T and mean(w CE(student, argmax teacher)), with w = exp(e_max - H(teacher)); all weights detached.
+    They are mean(u H(student)) with u = exp(e_max - H(student)); mean(w KL(teacher || student) T^2) on logits
+    divided by T, and mean(w CE(student, argmax teacher)), with w = exp(e_max - H(teacher)); all weights detached.
     """
     teacher = teacher.detach()
     weight = confidence_weight(entropy(teacher), e_max)

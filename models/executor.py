@@ -51,6 +51,7 @@ class Forward:
         logits: float32 (N, num_classes), on the CPU.
         state: the normalisation state after the pass, float32 (D,), where statistics were taken from the batch
             (Statistics.FIRST); otherwise None.
+
     """
 
     logits: Tensor
@@ -64,6 +65,7 @@ class Executor:
     Attributes:
         device: where models and images are placed.
         forward_passes, steps: how many have been executed.
+
     """
 
     device: torch.device
@@ -87,6 +89,7 @@ class Executor:
             images: uint8 (N, H, W, C).
             state: the version to run, float32 (D,).
             statistics: which statistics batch normalisation uses.
+
         """
 
         def work() -> Forward:

@@ -22,6 +22,7 @@ class FoundationModel:
     Attributes:
         model: the network and its normalisation state.
         forward_flops, training_flops: operations for one image of a pass, and of a pass with its gradient.
+
     """
 
     def __init__(
@@ -56,7 +57,5 @@ class FoundationModel:
             return self._logits(images)
 
     def _logits(self, images: NDArray[np.uint8]) -> Tensor:
-        logits: Tensor = self.model.network(
-            prepare(images, self.source.mean, self.source.std, self.device)
-        )
+        logits: Tensor = self.model.network(prepare(images, self.source.mean, self.source.std, self.device))
         return logits

@@ -37,6 +37,7 @@ class ResidualNetwork(nn.Module):
         blocks: number of residual blocks in each stage.
         num_classes: number of classes, the size of the logits.
         channels_in: channels of the input image, 1 or 3.
+
     """
 
     def __init__(

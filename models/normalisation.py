@@ -40,6 +40,7 @@ class BatchRenormalisation(nn.Module):
         running_mean, running_var: float32 (C,).
         statistics: see Statistics; FIRST turns to RUNNING with the first forward pass, in either mode.
         momentum: share of the batch's statistics in the new running ones; 0 freezes them.
+
     """
 
     weight: nn.Parameter
@@ -69,11 +70,12 @@ class BatchRenormalisation(nn.Module):
         if not self.training and self.statistics is Statistics.BATCH:
             return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
         axes = [axis for axis in range(x.ndim) if axis != 1]
-        values_per_channel = x.numel() // x.shape[1]
-        batch_var, batch_mean = torch.var_mean(x, axes, correction=min(1, values_per_channel - 1))
+        with torch.no_grad():
+            correction = min(1, x.numel() // x.shape[1] - 1)
+            batch_var, batch_mean = torch.var_mean(x, axes, correction=correction)
         if self.statistics is Statistics.FIRST:
-            self.running_mean.copy_(batch_mean.detach())
-            self.running_var.copy_(batch_var.detach())
+            self.running_mean.copy_(batch_mean)
+            self.running_var.copy_(batch_var)
             self.statistics = Statistics.RUNNING
         y = self._renormalise(x, batch_mean, batch_var)
         if self.training:
@@ -83,14 +85,18 @@ class BatchRenormalisation(nn.Module):
         return y
 
     def _renormalise(self, x: Tensor, batch_mean: Tensor, batch_var: Tensor) -> Tensor:
-        sigma_batch = (batch_var + self.epsilon).sqrt()
-        sigma_running = (self.running_var + self.epsilon).sqrt()
-        r = (sigma_batch / sigma_running).detach()
-        d = ((batch_mean - self.running_mean) / sigma_running).detach()
-        scale = self.weight * r / sigma_batch
-        shift = self.bias + self.weight * d - batch_mean * scale
-        shape = [1, -1] + [1] * (x.ndim - 2)
-        return x * scale.view(shape) + shift.view(shape)
+        # With r and d constants, weight * (x_hat_B * r + d) + bias is plain batch normalisation whose affine parameters
+        # are weight * r and bias + weight * d, which the native kernel computes in one pass. The kernel divides by the
+        # biased deviation, and so does r here: the value is the same, and of the gradient only the share that flows
+        # through sigma_B differs, by the factor (n - 1) / n for n values a channel.
+        values = x.numel() // x.shape[1]
+        with torch.no_grad():
+            biased_var = batch_var * ((values - 1) / values)
+            sigma_running = (self.running_var + self.epsilon).sqrt()
+            r = (biased_var + self.epsilon).sqrt() / sigma_running
+            d = (batch_mean - self.running_mean) / sigma_running
+        weight, bias = self.weight * r, self.bias + self.weight * d
+        return F.batch_norm(x, None, None, weight, bias, True, 0.0, self.epsilon)
 
 
 def convert(network: nn.Module) -> nn.Module:
@@ -112,6 +118,7 @@ class Layout:
         pieces: each piece's place.
         affine_size: length of the affine prefix.
         size: length of the whole vector, affine parameters and statistics.
+
     """
 
     names: tuple[str, ...]
@@ -135,11 +142,12 @@ class AdaptableModel:
         network: the network itself, converted by `convert`, on `device`, channels last.
         state: float32 (layout.size,), on `device`; shared with the layers.
         layout: what lies where in `state`.
+
     """
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.network = convert(network).to(device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(memory_format=torch.channels_last)
         self.network.requires_grad_(False).eval()
         affine, statistics = list(self._affine()), list(self._statistics())
         if not affine:

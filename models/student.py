@@ -26,11 +26,10 @@ class StudentNetwork:
     Attributes:
         model: the network.
         training_flops: operations for one image of a forward pass with its gradient.
+
     """
 
-    def __init__(
-        self, source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device
-    ) -> None:
+    def __init__(self, source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device) -> None:
         self.source = source
         self.device = device
         self.model = AdaptableModel(source.network, device)
@@ -63,6 +62,7 @@ class Student:
         name: of the scope: fleet, a group or a device.
         state: normalisation state, float32 (D,).
         steps, versions: how many it has taken and published.
+
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""What a scenario may name: a room is a folder of Python files, and each file in it adds one thing under its name.
+"""What a scenario may name: a room is a folder of Python files, and each file adds one thing under its name.
 
-Adding a strategy, a codec, a data set, ... means adding a file; nothing else is edited. Files that begin with an
-underscore hold shared parts. Names are the files' names, so listing them imports nothing.
+Adding a strategy, a codec, a data set, ... means adding a file; nothing else is edited. Files that begin with
+an underscore hold shared parts. Names are the files' names, so listing them imports nothing.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def module(room: str, name: str) -> Any:
 
 
 def settings_class(room: str, name: str) -> type[Settings]:
-    """Return the settings class that the file behind `name` defines; TypeError unless it defines exactly one."""
+    """Return the settings class that the file behind `name` defines; TypeError unless it is exactly one."""
     file = module(room, name)
-    base = import_module(room).Base
-    found = [
+    base: type[Settings] = import_module(room).Base
+    found: list[type[Settings]] = [
         value
         for value in vars(file).values()
         if inspect.isclass(value) and issubclass(value, base) and value.__module__ == file.__name__
     ]
     if len(found) != 1:
         raise TypeError(f"{file.__name__} must define exactly one {base.__name__}, not {len(found)}")
-    return found[0]  # type: ignore[no-any-return]
+    return found[0]
 
 
 def tagged_by_field(room: str, field: str) -> Any:
@@ -70,7 +70,7 @@ def tagged_by_field(room: str, field: str) -> Any:
 
 
 def tagged_by_key(room: str) -> Any:
-    """Build the type of a choice among the room's settings that have a field of their own name, as in {npz: FILE}."""
+    """Build the type of a choice among the room's settings by the field of their name, as in {npz: FILE}."""
 
     def tag(value: Any) -> Any:
         keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())

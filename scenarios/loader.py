@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from scenarios import mistakes, yaml_reader
+from scenarios import mistakes, sentences, yaml_reader
 from scenarios.mistakes import Mistake
 from scenarios.overrides import Draft, OverrideError
 from scenarios.schema import Scenario
@@ -22,11 +22,11 @@ LIBRARY = pathlib.Path(__file__).parent / "library"
 
 
 class ScenarioError(Exception):
-    """The scenario, or what was set from outside of it, is at fault; `mistakes` has one sentence for each mistake."""
+    """The scenario, or what was set from outside, is at fault; `mistakes` has one line for each mistake."""
 
     def __init__(self, *found: str) -> None:
-        super().__init__("\n".join(found))
-        self.mistakes = found
+        self.mistakes = tuple(map(_printable, found))
+        super().__init__("\n".join(self.mistakes))
 
 
 def names() -> tuple[str, ...]:
@@ -42,9 +42,10 @@ def describe(name: str) -> str:
 
 
 def load(source: str | pathlib.Path, overrides: Sequence[str] = (), seed: int | None = None) -> Scenario:
-    """Read and check a scenario file, or a packaged scenario by its name; files it names are relative to its folder.
+    """Read and check a scenario file, or a packaged scenario by its name.
 
-    Each override is `path.to.field=value`; `seed` replaces the scenario's. Raises ScenarioError with every mistake.
+    Files that it names are relative to its folder. Each override is `path.to.field=value`; `seed` replaces
+    the scenario's. Raises ScenarioError with every mistake.
     """
     path, label = _find(source)
     document = _read(path, label)
@@ -53,7 +54,9 @@ def load(source: str | pathlib.Path, overrides: Sequence[str] = (), seed: int | 
         content = "is empty" if document.data is None else "is not a mapping"
         raise ScenarioError(f"{label}: {content}; a scenario has the fields: {fields}")
     draft = Draft(Scenario, document.data, document.lines)
-    found = [(problem.line, _sentence(label, problem)) for problem in document.problems]
+    found: list[tuple[float, str]] = [
+        (problem.line, _sentence(label, problem)) for problem in document.problems
+    ]
     found += [(_AFTER_THE_FILE, text) for text in _apply(draft, overrides, seed)]
     try:
         scenario = Scenario.model_validate(draft.data, context={"folder": path.resolve().parent})
@@ -90,13 +93,13 @@ def _find(source: str | pathlib.Path) -> tuple[pathlib.Path, str]:
         if path.exists() and not (path.is_dir() and packaged):
             return path, text
     except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, no such home
-        raise ScenarioError(f"{mistakes.shown(text)}: not the path of a file: {error}") from error
+        raise ScenarioError(f"{sentences.shown(text)}: not the path of a file: {error}") from error
     if packaged:
         return LIBRARY / f"{text}.yaml", f"{text}.yaml"
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise ScenarioError(f"{text}: no such file")
     listed = ", ".join(names()) or "none"
-    near = mistakes.suggestion(text, names())
+    near = sentences.suggestion(text, names())
     raise ScenarioError(f"{text}: no such file, and no packaged scenario; {near}packaged: {listed}")
 
 
@@ -136,20 +139,23 @@ def _sentence(label: str, problem: yaml_reader.Problem) -> str:
 
 
 def _placed(draft: Draft, label: str, mistake: Mistake) -> tuple[float, str]:
-    """Return the line of a mistake, for sorting, and the mistake in one line; overrides come after the file."""
-    known, origin = draft.source(mistake.path)
+    """Return where a mistake belongs in the message, by its line, and the mistake in one line."""
+    origin = draft.source(mistake.path)
     parts = [_dotted(mistake.path)] if mistake.path else []
-    parts += [mistakes.shown(mistake.value)] if mistake.value is not ABSENT else []
+    parts += [sentences.shown(mistake.value)] if mistake.value is not ABSENT else []
     if isinstance(origin, int):
         return origin, ": ".join([f"{label}:{origin}", *parts, mistake.text])
-    repeats = (
-        known == mistake.path and mistake.value is not ABSENT
-    )  # the override shows path and value already
-    return _AFTER_THE_FILE, ": ".join([origin, *([] if repeats else parts), mistake.text])
+    if draft.targets[origin] == mistake.path:  # the override itself shows path and value
+        parts = []
+    return _AFTER_THE_FILE, ": ".join([origin, *parts, mistake.text])
 
 
 def _dotted(path: yaml_reader.Path) -> str:
     return ".".join(map(str, path))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _canonical(value: Any) -> Any:
@@ -169,7 +175,7 @@ class _Dumper(yaml.SafeDumper):
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and implicit[0] and not yaml_reader.tag(value).endswith(":str"):
             return yaml_reader.tag(value)
-        return super().resolve(kind, value, implicit)
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from scenarios import structure, yaml_reader
 from scenarios.structure import ABSENT
@@ -13,17 +13,23 @@ class OverrideError(Exception):
     """The override cannot be applied."""
 
 
+class _New(NamedTuple):
+    value: Any
+    origin: str
+
+
 class Draft:
-    """A scenario before validation: plain data, and for each of its parts the line or the override it came from."""
+    """A scenario before validation: plain data, and the line or the override that each part came from."""
 
     def __init__(self, root: Any, data: Any, lines: dict[Path, int]) -> None:
         self.root = root
         self.data = data
         self.lines = dict(lines)
         self.origins: dict[Path, str] = {}
+        self.targets: dict[str, Path] = {}
 
     def override(self, text: str) -> None:
-        """Apply `path.to.field=value`; raises OverrideError where it is malformed or its path leads nowhere."""
+        """Apply `path.to.field=value`; OverrideError where it is malformed or its path leads nowhere."""
         dotted, equals, value_text = text.partition("=")
         parts = dotted.strip().split(".")
         if not equals or not all(parts):
@@ -35,21 +41,22 @@ class Draft:
         self.set(parts, value, f"--set {text}")
 
     def set(self, parts: list[str], value: Any, origin: str) -> None:
-        """Put `value` at a path, creating the mappings that lead there; OverrideError where something is in the way.
+        """Put `value` at a path, creating the mappings that lead there.
 
-        A bare name on the way becomes its mapping, as `png` becomes {codec: png}. A list takes positions, one more
-        than it has to append, and strategies are also found by their label or name.
+        A bare name on the way becomes its mapping, as `png` becomes {codec: png}. A list takes positions, one
+        more than it has to append, and strategies are also found by their label or name. Raises OverrideError
+        where a single value or a list is in the way.
         """
-        self.data = self._with(self.data, self.root, (), parts, value, origin)
+        self.data = self._with(self.data, self.root, (), parts, _New(value, origin))
 
-    def source(self, path: Path) -> tuple[Path, int | str]:
-        """Return the longest known beginning of `path`, and the line or the override that it came from."""
+    def source(self, path: Path) -> int | str:
+        """Return the line or the override that gave what stands at `path`, or else what would hold it."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.origins:
-                return path[:length], self.origins[path[:length]]
+                return self.origins[path[:length]]
             if path[:length] in self.lines:
-                return path[:length], self.lines[path[:length]]
-        return (), 1
+                return self.lines[path[:length]]
+        return 1
 
     def value(self, path: Path) -> Any:
         """Return what stands at `path`; ABSENT where nothing does."""
@@ -58,22 +65,21 @@ class Draft:
             found = structure.get(found, part)
         return found
 
-    def _with(
-        self, current: Any, declared: Any, path: Path, parts: list[str], value: Any, origin: str
-    ) -> Any:
-        """Return `current`, which stands at `path`, with the value put at `parts` below it."""
+    def _with(self, current: Any, declared: Any, path: Path, parts: list[str], new: _New) -> Any:
+        """Return `current`, which stands at `path`, with the new value at `parts` below it."""
         if not parts:
-            self._came_from(path, origin)
-            return value
+            self._came_from(path, new.origin)
+            self.targets[new.origin] = path
+            return new.value
         element = structure.item(declared)
         if current is ABSENT or current is None:
-            self._came_from(path, origin)
+            self._came_from(path, new.origin)
             current = [] if element is not None and parts[0].isdecimal() else {}
         if element is not None and not isinstance(current, list):
             rest = parts[1:] if parts[0] in ("0", _label(current)) else parts
-            return self._with(current, element, path, rest, value, origin)
+            return self._with(current, element, path, rest, new)
         if isinstance(current, list):
-            return self._with_item(current, element, path, parts, value, origin)
+            return self._with_item(current, element, path, parts, new)
         field = structure.selector(declared)
         if isinstance(current, str) and field is not None:
             current = {field: current}
@@ -83,10 +89,10 @@ class Draft:
         owner = structure.chosen(declared, current)
         entry = current.get(key, structure.default(owner, key))
         inner = structure.child(owner, key)
-        return {**current, key: self._with(entry, inner, (*path, key), rest, value, origin)}
+        return {**current, key: self._with(entry, inner, (*path, key), rest, new)}
 
     def _with_item(
-        self, items: list[Any], element: Any, path: Path, parts: list[str], value: Any, origin: str
+        self, items: list[Any], element: Any, path: Path, parts: list[str], new: _New
     ) -> list[Any]:
         labels = [_label(item) for item in items]
         name, rest = _longest(parts, [label for label in labels if label is not None])
@@ -97,11 +103,11 @@ class Draft:
         else:
             known = ", ".join(label for label in labels if label is not None)
             raise OverrideError(
-                f"{'.'.join(map(str, path))} is a list; name a position from 0 to {len(items) - 1}, "
-                f"or {len(items)} to append" + (f", or one of: {known}" if known else "")
+                f"{'.'.join(map(str, path))} is a list of {len(items)}; name a position, counted from 0 "
+                f"({len(items)} appends)" + (f", or one of: {known}" if known else "")
             )
         current = items[index] if index < len(items) else ABSENT
-        changed = self._with(current, element, (*path, index), rest, value, origin)
+        changed = self._with(current, element, (*path, index), rest, new)
         return [*items[:index], changed, *items[index + 1 :]]
 
     def _came_from(self, path: Path, origin: str) -> None:

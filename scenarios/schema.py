@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
 from scenarios.settings import NonNegative, Positive, Settings
@@ -47,18 +47,20 @@ class Shift(Settings):
 
     corruption: Annotated[str, AfterValidator(_known_corruption)] = "none"
     """`none` for clean images, or one of the corruptions that `cema list` shows."""
-    severity: Annotated[int, Field(ge=0, le=5)] = 0
+    severity: Annotated[int, Field(ge=0, le=5, validate_default=True)] = 0
     """1 (mild) to 5 (severe); 0 goes with `none`."""
     duration_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """How long it lasts; left out, it lasts until the end (allowed for the last shift only)."""
 
-    @model_validator(mode="after")
-    def _severity_fits(self) -> Self:
-        if self.corruption == "none" and self.severity != 0:
-            raise ValueError(f"severity {self.severity} without a corruption; leave severity out")
-        if self.corruption != "none" and self.severity == 0:
-            raise ValueError(f"corruption {self.corruption!r} needs a severity from 1 to 5")
-        return self
+    @field_validator("severity")
+    @classmethod
+    def _fits_the_corruption(cls, severity: int, info: ValidationInfo) -> int:
+        corruption = info.data.get("corruption")
+        if corruption == "none" and severity != 0:
+            raise ValueError("a severity without a corruption; leave it out")
+        if corruption not in (None, "none") and severity == 0:
+            raise ValueError(f"corruption {corruption!r} needs a severity from 1 to 5")
+        return severity
 
 
 class Stream(Settings):
@@ -71,7 +73,7 @@ class Stream(Settings):
     arrival: Literal["periodic", "poisson"] = "periodic"
     """Equal gaps, or independent exponential gaps of the same mean."""
     phase: Literal["random", "zero"] = "random"
-    """Whether a device's first periodic batch comes at a random moment of its first period or at time zero."""
+    """Whether a device's first periodic batch comes at a random moment of its first period or at zero."""
 
 
 class Compute(Settings):
@@ -95,7 +97,7 @@ class Queue(Settings):
 class Link(Settings):
     """A device's own link; the directions do not disturb each other.
 
-    Messages are cut into packets; each lost packet is sent again until it arrives, and every copy takes its time.
+    Messages are cut into packets; each lost packet is sent again until it arrives, and every copy takes time.
     """
 
     uplink_mbps: Positive
@@ -137,16 +139,21 @@ class Group(Settings):
     upload_codec: ImageCodec = Field(default="png", validate_default=True)
     """How images are encoded for the way up."""
 
-    @model_validator(mode="after")
-    def _only_the_last_shift_is_open(self) -> Self:
-        open_shifts = [i for i, shift in enumerate(self.schedule) if shift.duration_s is None]
-        last = len(self.schedule) - 1
-        if any(i != last for i in open_shifts) or (self.repeat_schedule and open_shifts):
-            raise ValueError(
-                f"schedule: shift {open_shifts[0]} needs a duration_s (only the last shift of a schedule that does "
-                "not repeat may go without)"
-            )
-        return self
+    @field_validator("schedule")
+    @classmethod
+    def _only_the_last_shift_is_open(cls, schedule: tuple[Shift, ...]) -> tuple[Shift, ...]:
+        for i, shift in enumerate(schedule[:-1]):
+            if shift.duration_s is None:
+                raise ValueError(f"shift {i} needs a duration_s; only the last shift may go without")
+        return schedule
+
+    @field_validator("repeat_schedule")
+    @classmethod
+    def _repeats_only_what_ends(cls, repeat: bool, info: ValidationInfo) -> bool:
+        schedule = info.data.get("schedule")
+        if repeat and schedule and schedule[-1].duration_s is None:
+            raise ValueError("a schedule that repeats needs a duration_s in its last shift too")
+        return repeat
 
 
 class Cloud(Settings):
@@ -177,18 +184,24 @@ class Scenario(Settings):
     """Simulated time at which the run ends."""
     data: DataSetSource
     models: Models
-    strategy: Annotated[tuple[StrategySettings, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)]
+    strategy: Annotated[
+        tuple[StrategySettings, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)
+    ]
     """One strategy, or a list that is run one after another on the same images at the same moments."""
     cloud: Cloud
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        labels = [strategy.label or strategy.name for strategy in self.strategy]
+    @field_validator("strategy")
+    @classmethod
+    def _have_names_and_models(
+        cls, strategies: tuple[StrategySettings, ...], info: ValidationInfo
+    ) -> tuple[StrategySettings, ...]:
+        labels = [strategy.label or strategy.name for strategy in strategies]
         twice = {label for label in labels if labels.count(label) > 1}
         if twice:
-            raise ValueError(f"strategy: two are called {sorted(twice)[0]!r}; give each its own `label`")
-        for label, strategy in zip(labels, self.strategy, strict=True):
-            if strategy.needs_foundation and self.models.foundation is None:
-                raise ValueError(f"models: strategy {label!r} needs a `foundation` model")
-        return self
+            raise ValueError(f"two are called {min(twice)!r}; give each its own `label`")
+        models = info.data.get("models")
+        for label, strategy in zip(labels, strategies, strict=True):
+            if strategy.needs_foundation and models is not None and models.foundation is None:
+                raise ValueError(f"{label!r} needs a foundation model; add `models.foundation`")
+        return strategies

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -20,9 +20,13 @@ class Settings(BaseModel):
 
 def _existing_file(path: Path, info: ValidationInfo) -> Path:
     """Resolve a path relative to the scenario's folder, given as validation context `folder`."""
-    folder: Any = (info.context or {}).get("folder", Path())
-    resolved = (folder / path.expanduser()).resolve()
-    if not resolved.is_file():
+    folder: Path = (info.context or {}).get("folder", Path())
+    try:
+        resolved = (folder / path.expanduser()).resolve()
+        found = resolved.is_file()
+    except (OSError, RuntimeError) as error:  # a name too long, a loop of links, no such home
+        raise ValueError(f"not the path of a file: {error}") from error
+    if not found:
         raise PydanticCustomError("file_missing", "no such file: {path}", {"path": str(resolved)})
     return resolved
 

@@ -1,4 +1,4 @@
-"""The scenario's structure as its types declare it: which fields a place has, and where a pydantic location lies."""
+"""The scenario's structure as its types declare it: the fields of a place, and where an error lies."""
 
 from __future__ import annotations
 
@@ -23,28 +23,34 @@ class Place(NamedTuple):
     """The type of the mapping or list that holds the place."""
     declared: Any
     """The place's own type; None where there is no such field."""
+    rivals: tuple[str, ...] = ()
+    """Names of the choice that `owner` was chosen from."""
 
 
 def locate(root: Any, data: Any, location: tuple[str | int, ...]) -> Place:
     """Follow a pydantic location through `root` and the user's `data`.
 
-    Left out of the path are what pydantic adds: the tag of a choice, the position in a list that the user gave as a
-    single value, and the mark of a key.
+    The path leaves out what pydantic adds: the tag of a choice, the position in a list that the user gave as
+    a single value, and the mark of a key.
     """
     path: Path = ()
     owner, declared, value = None, root, data
+    rivals: tuple[str, ...] = ()
+    of_the_owner: tuple[str, ...] = ()
     for part in location:
         if part == "[key]":
             break
         tags = choices(declared)
         if part in tags:
-            declared = tags[str(part)]
-        elif item(declared) is not None and not isinstance(value, list):
+            declared, rivals = tags[str(part)], tuple(tags)
+            continue
+        if item(declared) is not None and not isinstance(value, list):
             declared = item(declared)
         else:
             owner, declared = declared, child(declared, part)
             path, value = (*path, part), get(value, part)
-    return Place(path, owner, declared)
+            of_the_owner, rivals = rivals, ()
+    return Place(path, owner, declared, of_the_owner)
 
 
 def get(value: Any, part: str | int) -> Any:
@@ -67,14 +73,14 @@ def choices(declared: Any) -> dict[str, type[BaseModel]]:
 
 
 def selector(declared: Any) -> str | None:
-    """Return the field that holds the name of a choice, as `codec`; None where the name is a key, or no choice."""
+    """Return the field that holds the name of a choice, as `codec`; None where there is none."""
     for tag, cls in choices(declared).items():
         return next((name for name, info in cls.model_fields.items() if info.default == tag), None)
     return None
 
 
 def chosen(declared: Any, value: Any) -> Any:
-    """Return the type that `value` chooses; the type itself where it is no choice, None for an unknown choice."""
+    """Return the type that `value` chooses; the type itself if it is no choice, None if unknown."""
     tags = choices(declared)
     if not tags or not isinstance(value, Mapping):
         return declared

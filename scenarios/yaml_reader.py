@@ -52,6 +52,7 @@ _SYNTAX = {
     "expected ',' or": "a ',' or the closing bracket is missing",
     "undefined alias": "an alias (*name) whose anchor (&name) does not stand above it",
     "duplicate anchor": "an anchor (&name) that is already in use",
+    "expected '<document start>'": "something stands behind the end of the value",
     "but found another document": "a second document ('---'); a scenario is one document",
 }
 """What PyYAML says, and what it means."""

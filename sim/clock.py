@@ -1,9 +1,11 @@
-"""Simulated time: whole nanoseconds, so that sums of durations are exact and the order of events never depends on
-rounding."""
+"""Simulated time in whole nanoseconds: sums of durations are exact, and rounding never reorders events."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+
+import simpy
 
 SECOND = 1_000_000_000
 """Nanoseconds in a second."""
@@ -25,3 +27,20 @@ def computing_time(flops: int, gflops: float, overhead_ms: float) -> int:
     One gigaflop a second is one operation a nanosecond.
     """
     return nanoseconds(overhead_ms / 1000) + math.ceil(flops / gflops)
+
+
+class Clock(simpy.Environment):
+    """SimPy's environment with time in whole nanoseconds, beginning at 0."""
+
+    def __init__(self) -> None:
+        super().__init__(initial_time=0)
+
+    @property
+    def time(self) -> int:
+        """The present, in nanoseconds."""
+        return int(self.now)
+
+    def call_at(self, time: int, action: Callable[[], None]) -> None:
+        """Call `action` at `time`, which must not be past (ValueError)."""
+        event = self.timeout(time - self.time)
+        event.callbacks.append(lambda _: action())

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import simpy
 
 from models.strategies._interface import Outcome, Step, Upload, Version, Work
-from sim.clock import computing_time, seconds
+from sim.clock import Clock, computing_time, seconds
 from sim.messages import Message, unpack
 
 if TYPE_CHECKING:
@@ -47,9 +46,10 @@ class Cloud:
         downlinks: of the devices of each student.
         versions: what each student has published.
         image_shape: (H, W, C).
+
     """
 
-    environment: simpy.Environment
+    clock: Clock
     settings: CloudSettings
     agent: CloudAgent
     executor: Executor
@@ -65,7 +65,7 @@ class Cloud:
     def receive(self, message: Message) -> None:
         """Take in a message from a device and start what it makes possible."""
         for step in self.agent.receive(self._decode(message)):
-            self.waiting.append(Job(step, self.environment.now))
+            self.waiting.append(Job(step, self.clock.time))
         self._dispatch()
 
     def _decode(self, message: Message) -> Upload:
@@ -89,11 +89,10 @@ class Cloud:
         job.work = job.step.begin()
         pending = self.executor.step(job.work.execute)
         duration = computing_time(job.work.flops, self.settings.gflops, self.settings.overhead_ms)
-        job.start_at = self.environment.now
+        job.start_at = self.clock.time
         job.finish_at = job.start_at + duration
         self.running[job.step.student] = job
-        done = self.environment.timeout(duration)
-        done.callbacks.append(lambda _: self._finish(job, pending))
+        self.clock.call_at(job.finish_at, lambda: self._finish(job, pending))
 
     def _finish(self, job: Job, pending: Pending[Outcome]) -> None:
         outcome = pending.result()
@@ -104,7 +103,7 @@ class Cloud:
         self._dispatch()
 
     def _publish(self, version: Version) -> None:
-        self.versions[version.student].publish(version.number, self.environment.now)
+        self.versions[version.student].publish(version.number, self.clock.time)
         codec = self.settings.update_codec
         payload = codec.encode(version.state, version.source, version.pieces)
         state = codec.decode(payload, version.source, version.pieces)

@@ -12,7 +12,7 @@ import simpy
 
 from models.criteria._chain import KEPT
 from models.entropy import entropy
-from sim.clock import computing_time, seconds
+from sim.clock import Clock, computing_time, seconds
 from sim.messages import Message, pack
 from sim.world import Batch, DeviceStream
 
@@ -49,9 +49,10 @@ class Device:
         uplink: set once the other end exists.
         busy: nanoseconds spent computing.
         flops: operations spent.
+
     """
 
-    environment: simpy.Environment
+    clock: Clock
     name: DeviceName
     settings: Group
     stream: DeviceStream
@@ -69,8 +70,8 @@ class Device:
 
     def start(self) -> None:
         """Begin to take in batches and to work on them."""
-        self.environment.process(self._arrivals())
-        self.environment.process(self._work())
+        self.clock.process(self._arrivals())
+        self.clock.process(self._work())
 
     def receive(self, message: Message) -> None:
         """Take in an update; it replaces one that waits, and takes effect between batches."""
@@ -78,7 +79,7 @@ class Device:
 
     def _arrivals(self) -> Generator[simpy.Event, Any, None]:
         for batch in self.stream.batches():
-            yield self.environment.timeout(batch.arrival - self.environment.now)
+            yield self.clock.timeout(batch.arrival - self.clock.time)
             self._accept(batch)
 
     def _accept(self, batch: Batch) -> None:
@@ -103,7 +104,7 @@ class Device:
     def _work(self) -> Generator[simpy.Event, Any, None]:
         while True:
             while not self.queue:
-                self._idle = self.environment.event()
+                self._idle = self.clock.event()
                 yield self._idle
             yield from self._predict(self.queue.popleft())
 
@@ -111,13 +112,13 @@ class Device:
         self._swap()
         self.counts.queued -= len(batch)
         self.counts.in_progress += len(batch)
-        start = self.environment.now
+        start = self.clock.time
         self._current = (batch, start)
         images = self.stream.render(batch)
         pending = self.agent.forward(images)
         flops = self.agent.flops(len(batch))
         duration = computing_time(flops, self.settings.compute.gflops, self.settings.compute.overhead_ms)
-        yield self.environment.timeout(duration)
+        yield self.clock.timeout(duration)
         decision = self.agent.conclude(pending.result())
         self._current = None
         self.busy += duration
@@ -178,7 +179,7 @@ class Device:
             status=status,
             arrival_s=seconds(batch.arrival),
             start_s=None if start is None else seconds(start),
-            completion_s=None if decision is None else seconds(self.environment.now),
+            completion_s=None if decision is None else seconds(self.clock.time),
             corruption=batch.shift.corruption,
             severity=batch.shift.severity,
             version=version,

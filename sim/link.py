@@ -14,9 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import simpy
 
-from sim.clock import SECOND, nanoseconds
+from sim.clock import SECOND, Clock, nanoseconds
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Direction:
         loss: probability that a packet is lost, below 1.
         packet_bytes: largest payload of a packet.
         header_bytes: header of each packet.
+
     """
 
     bandwidth_mbps: float
@@ -49,6 +49,7 @@ class Transfer:
         payload_bytes, header_bytes: what arrives.
         retransmitted_bytes: lost on the way, and sent again.
         content: handed to the receiver.
+
     """
 
     message: int
@@ -111,6 +112,7 @@ class Service:
 
     Attributes:
         bits_per_second: the rate; None for no limit.
+
     """
 
     bits_per_second: int | None
@@ -136,14 +138,15 @@ class Link:
     """One direction of one device's link.
 
     Attributes:
-        environment: the clock.
+        clock: the one of the run.
         direction: its properties.
         generator: for loss and jitter.
         receive: called with the content of each message when it arrives.
         observe: called with each transfer when it has arrived.
+
     """
 
-    environment: simpy.Environment
+    clock: Clock
     direction: Direction
     generator: np.random.Generator
     receive: Callable[[object], None]
@@ -164,18 +167,18 @@ class Link:
         transfer = self._packetise(payload_bytes, content)
         self.ledger.queue(transfer)
         self.unfinished.append(transfer)
-        if self._free_at <= self.environment.now:
+        if self._free_at <= self.clock.time:
             self._start(transfer)
         else:
-            self._at(self._free_at, lambda: self._start(transfer))
+            self.clock.call_at(self._free_at, lambda: self._start(transfer))
         # With first-in first-out service all is decided now; the events only tell it when it happens.
-        self._free_at = self._service.serve(self.environment.now, 8 * transfer.wire_bytes)
+        self._free_at = self._service.serve(self.clock.time, 8 * transfer.wire_bytes)
         delay = nanoseconds(self.direction.latency_ms / 1000)
         if self.direction.jitter_ms:
             delay += nanoseconds(self.generator.exponential(self.direction.jitter_ms / 1000))
         self._last_delivery = max(self._last_delivery, self._free_at + delay)
         sent_at = self._free_at
-        self._at(self._last_delivery, lambda: self._deliver(transfer))
+        self.clock.call_at(self._last_delivery, lambda: self._deliver(transfer))
         transfer.sent_at = sent_at
         return transfer
 
@@ -187,19 +190,15 @@ class Link:
         # Lost packets are counted at the message's mean packet size, rounded up.
         lost_bytes = -(-lost * (payload_bytes + header_bytes) // packets)
         number, self._messages = self._messages, self._messages + 1
-        return Transfer(number, payload_bytes, header_bytes, lost_bytes, content, self.environment.now)
+        return Transfer(number, payload_bytes, header_bytes, lost_bytes, content, self.clock.time)
 
     def _start(self, transfer: Transfer) -> None:
-        transfer.start_at = self.environment.now
+        transfer.start_at = self.clock.time
         self.ledger.send(transfer)
 
     def _deliver(self, transfer: Transfer) -> None:
-        transfer.delivered_at = self.environment.now
+        transfer.delivered_at = self.clock.time
         self.unfinished.remove(transfer)
         self.ledger.deliver(transfer)
         self.observe(transfer)
         self.receive(transfer.content)
-
-    def _at(self, time: int, action: Callable[[], None]) -> None:
-        event = self.environment.timeout(time - self.environment.now)
-        event.callbacks.append(lambda _: action())

@@ -16,35 +16,6 @@ from sim.results import MANIFEST
 PACKAGES = ("torch", "torchvision", "timm", "simpy", "numpy", "pandas", "pyarrow", "pillow")
 
 
-@dataclass
-class Manifest:
-    """Written when the run starts and again when it ends.
-
-    Attributes:
-        status: running, done, interrupted or failed.
-        simulated_s, wall_s: how far the run came, and what it took.
-    """
-
-    scenario: str
-    strategy: str
-    seed: int
-    content_hash: str
-    device: str
-    threads: int
-    status: str = "running"
-    simulated_s: float = 0.0
-    wall_s: float = 0.0
-    error: str | None = None
-    versions: dict[str, str] = field(default_factory=lambda: _versions())
-    git: dict[str, Any] | None = field(default_factory=lambda: _git_state())
-    hardware: dict[str, Any] = field(default_factory=lambda: _hardware())
-
-    def write(self, folder: Path) -> None:
-        """Write the manifest into a result folder."""
-        text = json.dumps(vars(self), indent=2, sort_keys=True)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-
-
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), "cema-lab": version("cema-lab")} | {
         package: version(package) for package in PACKAGES
@@ -69,3 +40,33 @@ def _git_state() -> dict[str, Any] | None:
 
 def _hardware() -> dict[str, Any]:
     return {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
+
+
+@dataclass
+class Manifest:
+    """Written when the run starts and again when it ends.
+
+    Attributes:
+        status: running, done, interrupted or failed.
+        simulated_s, wall_s: how far the run came, and what it took.
+
+    """
+
+    scenario: str
+    strategy: str
+    seed: int
+    content_hash: str
+    device: str
+    threads: int
+    status: str = "running"
+    simulated_s: float = 0.0
+    wall_s: float = 0.0
+    error: str | None = None
+    versions: dict[str, str] = field(default_factory=_versions)
+    git: dict[str, Any] | None = field(default_factory=_git_state)
+    hardware: dict[str, Any] = field(default_factory=_hardware)
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into a result folder."""
+        text = json.dumps(vars(self), indent=2, sort_keys=True)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -20,6 +20,7 @@ class Message:
         samples: images in the payload.
         version: number of the version that an update brings; None on the way up.
         state: what an update decodes to, float32 (d,): the same for all receivers, so decoded once.
+
     """
 
     kind: str

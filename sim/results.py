@@ -37,7 +37,10 @@ BATCHES = pa.schema(
         ("label", pa.list_(pa.int32())),
         ("prediction", pa.list_(pa.int32())),
         ("entropy", pa.list_(pa.float32())),  # of the softmax, in nats
-        ("verdict", pa.list_(pa.string())),  # kept, or the name of the first criterion that excluded the sample
+        (
+            "verdict",
+            pa.list_(pa.string()),
+        ),  # kept, or the name of the first criterion that excluded the sample
     ]
 )
 

@@ -33,6 +33,7 @@ class Options:
         device: auto, cpu or cuda.
         force: whether to replace an existing result folder.
         allow_code: whether the scenario may run Python of its own.
+
     """
 
     device: str = "auto"
@@ -56,13 +57,14 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
     Raises InputError for the user's mistakes. On KeyboardInterrupt the results so far are left readable, marked as
     interrupted, and the interrupt goes on.
     """
-    from analysis import report as results  # noqa: PLC0415 - heavy
+    from analysis.conclusion import conclude  # noqa: PLC0415 - heavy
     from models.executor import choose_device  # noqa: PLC0415
 
     place = choose_device(options.device)
     check(scenario, options)
     data = scenario.data.load()
     _prepare(folder, options.force)
+    (folder / SCENARIO).write_text(loader.dump(scenario), encoding="utf-8")
     try:
         for strategy in scenario.strategy:
             several = len(scenario.strategy) > 1
@@ -71,7 +73,7 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
             _run_strategy(scenario, strategy, data, own_folder, place, report)
     finally:
         if any(folder.rglob(MANIFEST)):
-            results.conclude(folder)
+            conclude(folder)
 
 
 def check(scenario: Scenario, options: Options) -> None:
@@ -120,8 +122,10 @@ def _run_strategy(
         simulation = Simulation(scenario, strategy, data, recorder, place)
         try:
             simulation.run(lambda progress: report(label, progress) if report else None)
+            simulation.finish()
             manifest.status = "done"
         except KeyboardInterrupt:
+            simulation.finish()
             manifest.status = "interrupted"
             raise
         except Exception as error:

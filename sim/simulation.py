@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import simpy
-
 from models.executor import Executor
 from models.normalisation import AdaptableModel
 from models.strategies._interface import DeviceName, Laboratory
-from sim.clock import nanoseconds, seconds
+from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
 from sim.device import Device
 from sim.link import Direction, Link, Transfer
@@ -46,11 +44,12 @@ class Simulation:
     """A run of one strategy that can be advanced in steps.
 
     Attributes:
-        environment: the one clock, in nanoseconds.
+        clock: the one clock, in nanoseconds.
         devices: by name, in the scenario's order.
         uplinks, downlinks: of each device.
         cloud: None where the strategy has none.
         executor: runs the models.
+
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Simulation:
     ) -> None:
         self.scenario = scenario
         self.recorder = recorder
-        self.environment = simpy.Environment(initial_time=0)
+        self.clock = Clock()
         self.end = nanoseconds(scenario.duration_s)
         self.executor = Executor(place)
         self._streams = RandomStreams(scenario.seed)
@@ -85,7 +84,7 @@ class Simulation:
                 name = device.name
                 members[self.strategy.student(name)].append((name.name, self.downlinks[name.name]))
             self.cloud = Cloud(
-                self.environment,
+                self.clock,
                 scenario.cloud,
                 agent,
                 self.executor,
@@ -100,28 +99,50 @@ class Simulation:
         self.uplinks = {name: device.uplink for name, device in self.devices.items()}
 
     def run(self, report: Callable[[Progress], None] | None = None, slices: int = 500) -> None:
-        """Let time pass until the scenario's end, reporting after each slice of it, then record what is unfinished."""
+        """Let time pass until the scenario's end, reporting after each slice of it."""
         for device in self.devices.values():
             device.start()
         for number in range(1, slices + 1):
             until = self.end * number // slices
-            if until > self.environment.now:
-                self.environment.run(until=until)
+            if until > self.clock.time:
+                self.clock.run(until=until)
             if report is not None:
                 report(self.progress())
-        self._finish()
 
     def progress(self) -> Progress:
         """Return how far the run has come."""
         counts = [device.counts for device in self.devices.values()]
         predicted = sum(count.predicted for count in counts)
         return Progress(
-            seconds(self.environment.now),
+            seconds(self.clock.time),
             predicted,
             sum(count.correct for count in counts) / predicted if predicted else float("nan"),
             sum(link.ledger.sent for link in self.uplinks.values()),
             sum(link.ledger.sent for link in self.downlinks.values()),
         )
+
+    def finish(self) -> None:
+        """Record what is unfinished, and the account of each device."""
+        if self.cloud is not None:
+            self.cloud.finish()
+        for name, device in self.devices.items():
+            device.finish()
+            ledgers: dict[str, int] = {}
+            for way, link in (("up", self.uplinks[name]), ("down", self.downlinks[name])):
+                for transfer in link.unfinished:
+                    self._record_transfer(device, way, transfer)
+                ledgers |= {f"{way}link_{state}_bytes": value for state, value in vars(link.ledger).items()}
+            counts = {f"samples_{state}": value for state, value in vars(device.counts).items()}
+            self.recorder.devices.add(
+                device=name,
+                group=device.name.group,
+                student=self.strategy.student(device.name),
+                version=device.agent.version,
+                busy_s=seconds(device.busy),
+                flops=device.flops,
+                **counts,
+                **ledgers,
+            )
 
     def _laboratory(self, devices: list[DeviceName], data: Images, place: torch.device) -> Laboratory:
         models = self.scenario.models
@@ -147,7 +168,7 @@ class Simulation:
 
     def _device(self, name: DeviceName, group: Group, data: Images) -> Device:
         return Device(
-            self.environment,
+            self.clock,
             name,
             group,
             DeviceStream(name.name, group, data, self._streams),
@@ -165,7 +186,7 @@ class Simulation:
                 self.cloud.receive(content)
 
         return Link(
-            self.environment,
+            self.clock,
             direction_of(device.settings.link, way),
             self._streams.generator(f"{device.name.name}/{way}link"),
             receive,
@@ -199,28 +220,6 @@ class Simulation:
             retransmitted_bytes=transfer.retransmitted_bytes,
             **times,
         )
-
-    def _finish(self) -> None:
-        if self.cloud is not None:
-            self.cloud.finish()
-        for name, device in self.devices.items():
-            device.finish()
-            ledgers = {}
-            for way, link in (("up", self.uplinks[name]), ("down", self.downlinks[name])):
-                for transfer in link.unfinished:
-                    self._record_transfer(device, way, transfer)
-                ledgers |= {f"{way}link_{state}_bytes": value for state, value in vars(link.ledger).items()}
-            counts = {f"samples_{state}": value for state, value in vars(device.counts).items()}
-            self.recorder.devices.add(
-                device=name,
-                group=device.name.group,
-                student=self.strategy.student(device.name),
-                version=device.agent.version,
-                busy_s=seconds(device.busy),
-                flops=device.flops,
-                **counts,
-                **ledgers,
-            )
 
 
 def direction_of(link: LinkSettings, way: str) -> Direction:

@@ -12,6 +12,7 @@ class VersionLog:
 
     Attributes:
         published: time of each version in nanoseconds, by its number.
+
     """
 
     published: list[int] = field(default_factory=lambda: [0])

@@ -29,6 +29,7 @@ class Batch:
         indices: into the data set, int64 (N,).
         labels: int64 (N,).
         shift: the state of the world at arrival.
+
     """
 
     number: int

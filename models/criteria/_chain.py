@@ -18,6 +18,7 @@ class Exclusion:
 
     Attributes:
         criteria: the states by name, in the order in which they judge.
+
     """
 
     def __init__(self, criteria: Mapping[str, Criterion]) -> None:

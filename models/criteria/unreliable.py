@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -48,6 +48,7 @@ class UnreliableState:
         e_max: the threshold in nats.
         mean: Ebar, in nats.
         seen: samples seen.
+
     """
 
     def __init__(self, settings: Unreliable, num_classes: int) -> None:

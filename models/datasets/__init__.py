@@ -19,6 +19,7 @@ class Images:
     Attributes:
         images: uint8 (N, H, W, C) with C = 1 or 3.
         labels: int64 (N,), each in [0, number of classes).
+
     """
 
     images: NDArray[np.uint8]

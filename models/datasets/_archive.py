@@ -17,7 +17,9 @@ def read(path: Path) -> Images:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("images", "labels")}
     except KeyError as error:
-        raise InputError(f"{path}: an array named 'images' and one named 'labels' are needed ({error})") from None
+        raise InputError(
+            f"{path}: an array named 'images' and one named 'labels' are needed ({error})"
+        ) from None
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a readable NumPy archive (.npz): {error}") from None
     images, labels = arrays["images"], arrays["labels"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from models.pretraining import fashion_mnist_images as fashion_mnist
 from models.networks import ResidualNetwork
+from models.pretraining import fashion_mnist_images as files
 from models.pretraining.training import Recipe, train
 
 RECIPES = {
@@ -21,20 +22,30 @@ RECIPES = {
 def build(name: str) -> ResidualNetwork:
     """Build the untrained network called `name`."""
     recipe = RECIPES[name]
-    return ResidualNetwork(recipe.channels, recipe.blocks, num_classes=len(fashion_mnist.CLASSES))
+    return ResidualNetwork(recipe.channels, recipe.blocks, num_classes=len(files.CLASSES))
 
 
-def pretrain(
-    name: str, seed: int, folder: Path, download_folder: Path, progress: Callable[[int, int, str], None]
-) -> Path:
+def describe(name: str) -> dict[str, Any]:
+    """Return what a card says of the model called `name` before it is measured."""
+    return {
+        "data": "Fashion-MNIST, 60 000 training images, 28x28 grey (https://arxiv.org/abs/1708.07747, MIT)",
+        "num_classes": len(files.CLASSES),
+        "classes": files.CLASSES,
+        "mean": [files.MEAN],
+        "std": [files.STD],
+        "recipe": RECIPES[name].describe(),
+    }
+
+
+def pretrain(name: str, seed: int, folder: Path, progress: Callable[[float, float, str], None]) -> Path:
     """Train the model called `name`, write `folder/<name>.safetensors` and return its path.
 
-    Raises TrainingDataMissingError where the training images cannot be found.
+    Raises InputError where the training images cannot be found.
     """
-    images, labels = fashion_mnist.training_split(download_folder)
+    images, labels = files.training_split(folder / "downloads")
     torch.manual_seed(seed)
     network = build(name)
-    train(network, images, labels, fashion_mnist.MEAN, fashion_mnist.STD, RECIPES[name], seed, progress)
+    train(network, images, labels, files.MEAN, files.STD, RECIPES[name], seed, progress)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, path)

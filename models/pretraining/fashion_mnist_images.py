@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import InputError
+
 CLASSES = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 MEAN, STD = 0.2860, 0.3530  # of the training split's pixels in [0, 1]
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # of the Debian package dataset-fashion-mnist
 FILES = {"train": "train", "test": "t10k"}
-
-
-class TrainingDataMissingError(Exception):
-    """The training split is neither installed nor downloadable; the message says what to do."""
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -33,7 +31,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 def read_split(folder: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return images, uint8 (N, 28, 28, 1), and labels, int64 (N,), of `train` or `test`."""
     prefix = FILES[split]
-    images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz")[..., None]
+    images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz")[..., None].copy()
     labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz").astype(np.int64)
     return images, labels
 
@@ -41,7 +39,7 @@ def read_split(folder: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.
 def training_split(download_folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the 60 000 training images and labels, from the Debian package or else torchvision's downloader.
 
-    Raises TrainingDataMissingError where neither works.
+    Raises InputError where neither works.
     """
     if DEBIAN_FOLDER.is_dir():
         return read_split(DEBIAN_FOLDER, "train")
@@ -50,7 +48,7 @@ def training_split(download_folder: Path) -> tuple[NDArray[np.uint8], NDArray[np
     try:
         FashionMNIST(str(download_folder), train=True, download=True)
     except (OSError, RuntimeError) as error:
-        raise TrainingDataMissingError(
+        raise InputError(
             f"Fashion-MNIST's training images are not at {DEBIAN_FOLDER} and could not be downloaded into "
             f"{download_folder} ({error}). Install the Debian package dataset-fashion-mnist, or put the four "
             f"*-ubyte.gz files into {download_folder / 'FashionMNIST' / 'raw'}."

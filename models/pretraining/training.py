@@ -25,6 +25,7 @@ class Recipe:
         epochs: passes over the training images.
         learning_rate: the peak of the one-cycle schedule.
         threads: CPU threads; the arithmetic, and so the result, depends on it.
+
     """
 
     channels: tuple[int, ...]
@@ -50,7 +51,7 @@ def train(
     std: float,
     recipe: Recipe,
     seed: int,
-    progress: Callable[[int, int, str], None],
+    progress: Callable[[float, float, str], None],
 ) -> None:
     """Train `network` in place.
 
@@ -58,17 +59,19 @@ def train(
         network: maps float (N, C, H, W), normalised by `mean` and `std`, to logits.
         images: uint8 (N, H, W, C).
         labels: int64 (N,).
-        mean, std: of the pixel values in [0, 1].
+        mean: of the pixel values in [0, 1].
+        std: likewise.
         recipe: what to do.
         seed: seeds the order of the images and the augmentation; the caller seeds the initial weights.
         progress: called after each step with the steps done, the steps in all, and a short text.
+
     """
     torch.set_num_threads(recipe.threads)
     generator = torch.Generator().manual_seed(seed)
     augment = getattr(augmentation, recipe.augmentation)
     inputs = torch.from_numpy(images).permute(0, 3, 1, 2)
     targets = torch.from_numpy(labels)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)
     network.train()
     optimiser = torch.optim.SGD(
         network.parameters(),
@@ -84,7 +87,7 @@ def train(
     done = 0
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(inputs), generator=generator)
-        for batch in order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size):
+        for batch in order[: steps_per_epoch * recipe.batch_size].reshape(-1, recipe.batch_size):
             x = augment(inputs[batch].float() / 255, generator)
             x = ((x - mean) / std).contiguous(memory_format=torch.channels_last)
             logits: Tensor = network(x)

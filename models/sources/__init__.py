@@ -19,6 +19,7 @@ class LoadedModel:
         network: maps float32 (N, C, H, W), normalised by `mean` and `std`, to logits (N, num_classes).
         num_classes: number of classes.
         mean, std: per channel, of pixel values in [0, 1].
+
     """
 
     network: nn.Module

@@ -29,6 +29,7 @@ class ForwardOnly:
         announces: whether the cloud is told of batches of which nothing is kept.
         version: number of the version held.
         state: its decoded normalisation state, float32 (D,).
+
     """
 
     laboratory: Laboratory

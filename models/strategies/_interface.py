@@ -43,6 +43,7 @@ class Laboratory:
         image_shape: (H, W, C).
         devices: the fleet in the scenario's order.
         generator: returns the random stream of a given name.
+
     """
 
     executor: Executor
@@ -66,6 +67,7 @@ class Version:
         state: float32 (d,), the part of the state vector that is distributed.
         source: the same part of the deployed state, which every device knows.
         pieces: the parameters and statistics that the part consists of.
+
     """
 
     student: str
@@ -84,6 +86,7 @@ class Decision:
         verdicts: for each sample `kept`, `local` or the name of the criterion that excluded it.
         statistics: running statistics to send to the cloud, float32, or None.
         announce: whether to tell the cloud of this batch even if no sample is kept.
+
     """
 
     logits: Tensor
@@ -100,6 +103,7 @@ class Upload:
         device: the sender.
         images: uint8 (n, H, W, C), possibly none; None for a message of statistics.
         statistics: float32, or None for a message of images.
+
     """
 
     device: str
@@ -133,6 +137,7 @@ class Step:
         student: whose step.
         kind: batch or replay.
         begin: called when an accelerator is free; chooses replayed samples and returns the work.
+
     """
 
     student: str
@@ -169,7 +174,9 @@ class CloudAgent(Protocol):
 class Strategy(Protocol):
     """A strategy in one run."""
 
-    cloud: CloudAgent | None
+    @property
+    def cloud(self) -> CloudAgent | None:
+        """The agent in the cloud, or None where nothing is ever uploaded."""
 
     def edge(self, device: DeviceName) -> EdgeAgent:
         """Return a fresh agent for a device."""

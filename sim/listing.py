@@ -1,0 +1,37 @@
+"""What `cema list` shows, read from the files' names and the first lines of their descriptions."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+
+from scenarios import catalogue, loader
+
+ROOMS = {
+    "strategies": catalogue.STRATEGIES,
+    "exclusion criteria": catalogue.CRITERIA,
+    "models": catalogue.MODELS,
+    "data sets": catalogue.DATASETS,
+    "upload codecs": catalogue.CODECS,
+    "update codecs": catalogue.UPDATE_CODECS,
+    "corruptions": catalogue.CORRUPTIONS,
+}
+
+
+def listing() -> dict[str, list[tuple[str, str]]]:
+    """Return for each title the names under it, each with a line of description."""
+    scenarios = [(name, loader.describe(name).split("\n")[0]) for name in loader.names()]
+    rooms = {
+        title: [(name, _first_line(f"{room}.{name}")) for name in catalogue.names(room)]
+        for title, room in ROOMS.items()
+    }
+    return {"scenarios": scenarios} | rooms
+
+
+def _first_line(module: str) -> str:
+    """Return the first line of a module's docstring without importing the module."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    return (ast.get_docstring(tree) or "").split("\n")[0]

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from analysis.summary import summarise, write_summary
+
+CONTRACT = [
+    "accuracy",
+    "accuracy_by_shift",
+    "accuracy_worst_device",
+    "samples",
+    "predicted_samples",
+    "dropped_samples",
+    "uploaded_samples",
+    "upload_share",
+    "uplink_bytes",
+    "downlink_bytes",
+    "retransmitted_bytes",
+    "updates_published",
+    "staleness_p50_s",
+    "staleness_p95_s",
+    "prediction_latency_p50_s",
+    "prediction_latency_p95_s",
+    "cloud_busy_s",
+    "cloud_flops",
+    "device_flops",
+    "simulated_s",
+    "wall_s",
+]
+
+
+def test_accuracies(source: Path) -> None:
+    summary = summarise(source)
+    assert summary["accuracy"] == 23 / 50
+    assert summary["accuracy_by_shift"] == {"fog-3": 0.3, "gaussian_noise-5": 0.3, "none": 0.7}
+    assert summary["accuracy_by_group"] == {"lte": 0.3, "wired": 0.5}
+    assert summary["accuracy_by_group_and_shift"] == {
+        "lte": {"gaussian_noise-5": 0.3},
+        "wired": {"fog-3": 0.3, "none": 0.7},
+    }
+    assert summary["accuracy_by_device"] == {"lte-0": 0.3, "wired-0": 0.6, "wired-1": 0.4}
+    assert summary["accuracy_worst_device"] == 0.3
+    assert summary["accuracy_interval"][0] < 0.46 < summary["accuracy_interval"][1]
+
+
+def test_samples(source: Path, cema: Path) -> None:
+    summary = summarise(source)
+    assert [summary[key] for key in ("samples", "predicted_samples", "dropped_samples")] == [60, 50, 10]
+    summary = summarise(cema)
+    assert [summary[key] for key in ("uploaded_samples", "upload_share")] == [15, 0.25]
+
+
+def test_bytes_of_transfers_that_have_started(cema: Path) -> None:
+    summary = summarise(cema)
+    assert summary["uplink_bytes"] == (1000 + 40 + 500) + (2000 + 80)
+    assert summary["downlink_bytes"] == 840
+    assert summary["retransmitted_bytes"] == 500
+
+
+def test_ledger_totals(cema: Path) -> None:
+    ledger = summarise(cema)["ledger"]
+    names = ["queued", "sent", "delivered", "lost", "in_flight"]
+    assert [ledger["uplink"][f"{name}_bytes"] for name in names] == [3120, 3620, 1040, 500, 2080]
+    assert [ledger["downlink"][f"{name}_bytes"] for name in names] == [0, 840, 840, 0, 0]
+
+
+def test_time(source: Path, cema: Path) -> None:
+    summary = summarise(source)
+    assert (summary["prediction_latency_p50_s"], summary["prediction_latency_p95_s"]) == (0.375, 0.625)
+    assert (summary["staleness_p50_s"], summary["staleness_p95_s"]) == (None, None)
+    summary = summarise(cema)
+    assert (summary["staleness_p50_s"], summary["staleness_p95_s"]) == (3.0, 16.0)
+    assert (summary["simulated_s"], summary["wall_s"]) == (40.0, 1.5)
+
+
+def test_cloud_and_devices(cema: Path) -> None:
+    summary = summarise(cema)
+    assert summary["updates_published"] == 1
+    assert summary["cloud_busy_s"] == (7 - 5) + (40 - 38)
+    assert summary["cloud_flops"] == 150
+    assert summary["device_flops"] == 3_000
+
+
+def test_versions_of_two_students_are_two_updates(writer: Callable[..., Path], tmp_path: Path) -> None:
+    step = {"start_s": 1.0, "finish_s": 2.0, "flops": 1, "version": 1}
+    updates = [{"student": "wired", **step}, {"student": "lte", **step}]
+    assert summarise(writer(tmp_path / "run", "cema", {"updates": updates}))["updates_published"] == 2
+
+
+def test_a_run_interrupted_before_anything_happened(writer: Callable[..., Path], tmp_path: Path) -> None:
+    summary = summarise(writer(tmp_path / "run", "cema", {}, {"status": "interrupted", "simulated_s": 0.0}))
+    assert summary["status"] == "interrupted"
+    nothing = (
+        "accuracy",
+        "accuracy_worst_device",
+        "upload_share",
+        "prediction_latency_p50_s",
+        "staleness_p50_s",
+    )
+    assert [summary[key] for key in nothing] == [None] * 5
+    assert summary["accuracy_by_shift"] == {}
+    zero = ("samples", "uplink_bytes", "cloud_busy_s", "cloud_flops", "device_flops", "updates_published")
+    assert [summary[key] for key in zero] == [0] * 6
+
+
+def test_written_as_sorted_json_without_nan(source: Path) -> None:
+    summary = write_summary(source)
+    text = (source / "summary.json").read_text()
+    assert json.loads(text) == summary
+    assert text.startswith('{\n  "accuracy": 0.46,\n')
+    assert "NaN" not in text
+    assert list(json.loads(text)) == sorted(summary)
+    assert set(CONTRACT) <= set(summary)

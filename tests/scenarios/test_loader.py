@@ -1,0 +1,314 @@
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scenarios import loader
+from scenarios.loader import ScenarioError
+from scenarios.schema import Scenario
+
+MINIMAL = Path(__file__).parent.parent / "data" / "minimal.yaml"
+DATA = yaml.safe_load(MINIMAL.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write a scenario file into the current folder and return its name; replacements change the minimal one."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(*replacements):
+        text = MINIMAL.read_text(encoding="utf-8")
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new)
+        Path("city.yaml").write_text(text, encoding="utf-8")
+        return "city.yaml"
+
+    return write
+
+
+def mistakes(*arguments, **options):
+    with pytest.raises(ScenarioError) as caught:
+        loader.load(*arguments, **options)
+    assert str(caught.value) == "\n".join(caught.value.mistakes)
+    return list(caught.value.mistakes)
+
+
+def test_the_minimal_scenario():
+    scenario = loader.load(MINIMAL)
+    assert scenario.name == "minimal"
+    assert scenario.groups["lte"].link.uplink_mbps == 10.0
+
+
+def test_seed_and_overrides():
+    scenario = loader.load(
+        str(MINIMAL), ["groups.lte.link.loss=0.1", "groups.lte.upload_codec.compression=9"], seed=7
+    )
+    assert (scenario.seed, scenario.groups["lte"].link.loss) == (7, 0.1)
+    assert scenario.groups["lte"].upload_codec.compression == 9
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("uplink_mbps: 10", "uplink_mbps: -3", "14: groups.lte.link.uplink_mbps: -3: must be greater than 0"),
+        (
+            "uplink_mbps: 10",
+            "uplink_mbps: 5 Mbps",
+            "14: groups.lte.link.uplink_mbps: 5 Mbps: a plain number is needed; the unit is in the field's name",
+        ),
+        (
+            "duration_s: 10",
+            "duration_s: 010",
+            "3: duration_s: 010: a leading zero; write 10, or 0o10 for octal",
+        ),
+        ("duration_s: 10", "duration_s: .inf", "3: duration_s: .inf: must be a finite number"),
+        (
+            "duration_s: 10",
+            "duration_s: 10\nduration_s: 9",
+            "4: duration_s: given twice, first on line 3; keep one",
+        ),
+        (
+            "duration_s: 10",
+            "duration_s: !!timestamp 10",
+            "3: duration_s: the tag !!timestamp is not allowed; write the value without it",
+        ),
+        (
+            "  gflops: .inf",
+            "  accelerators: 2",
+            "8: cloud.gflops: missing (Sustained throughput of each accelerator in 10^9 floating-point "
+            "operations per second)",
+        ),
+        (
+            "cloud:\n",
+            "cloud:\n  cores: 3\n",
+            "9: cloud.cores: unknown field 'cores'; allowed: accelerators, gflops, overhead_ms, update_codec",
+        ),
+        (
+            "cloud:\n",
+            "cloud:\n  update_codec: {codec: fp61}\n",
+            "9: cloud.update_codec.codec: fp61: did you mean 'fp16'? must be one of: fp16, fp32, int8",
+        ),
+        (
+            "cloud:\n",
+            "cloud:\n  update_codec: fp61\n",
+            "9: cloud.update_codec: fp61: did you mean 'fp16'? must be one of: fp16, fp32, int8",
+        ),
+        (
+            "    link:\n",
+            "    upload_codec: {codec: jpeg, quality: 500}\n    link:\n",
+            "13: groups.lte.upload_codec.quality: 500: must be at most 95",
+        ),
+        (
+            "    link:\n",
+            "    repeat_schedule: yes\n    link:\n",
+            "13: groups.lte.repeat_schedule: yes: must be true or false",
+        ),
+        (
+            "    link:\n",
+            "    schedule: []\n    link:\n",
+            "13: groups.lte.schedule: must have at least 1 entry",
+        ),
+        (
+            "    link:\n",
+            "    schedule: [{severity: 9}]\n    link:\n",
+            "13: groups.lte.schedule.0.severity: 9: must be at most 5",
+        ),
+        (
+            "    link:\n",
+            "    queue:\n    link:\n",
+            "13: groups.lte.queue: null (nothing is given): must be a mapping with the fields: "
+            "capacity, overflow",
+        ),
+        ("name: minimal", "name: 3", "1: name: 3: must be text; put it in quotes"),
+        (
+            "strategy: source",
+            "strategy: {name: source, lable: a}",
+            "7: strategy.lable: unknown field 'lable'; did you mean 'label'? allowed: name, label",
+        ),
+        (
+            "strategy: source",
+            "strategy: [source, {name: source, lable: a, label: b}]",
+            "7: strategy.1.lable: unknown field 'lable'; did you mean 'label'? allowed: name, label",
+        ),
+        ("strategy: source", "strategy: []", "7: strategy: must have at least 1 entry"),
+        (
+            "strategy: source",
+            "strategy: [source, source]",
+            "7: strategy: two are called 'source'; give each its own `label`",
+        ),
+        ("{packaged: fashion-mnist}", "{packaged: mnist}", "4: data.packaged: mnist: must be fashion-mnist"),
+        (
+            "groups:\n  lte",
+            "groups:\n  my lte",
+            "11: groups.my lte: the name must begin with a letter or digit and hold only letters, "
+            "digits and . _ -",
+        ),
+        (
+            "{rate_hz: 1}",
+            "{rate_hz: 1, loss: 0.1, arrival: posson}",
+            "12: groups.lte.stream.arrival: posson: did you mean 'poisson'? must be one of: periodic, "
+            "poisson",
+        ),
+        (
+            "    compute:",
+            "    loss: 0.1\n    compute:",
+            "13: groups.lte.loss: unknown field 'loss'; it belongs in `link`; allowed: count, stream, "
+            "schedule, repeat_schedule, compute, queue, link, upload_codec",
+        ),
+    ],
+)
+def test_one_mistake(write, old, new, message):
+    found = mistakes(write((old, new)))
+    assert f"city.yaml:{message}" in found
+    assert len(found) == (2 if "arrival" in new else 1)
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_file(write):
+    file = write(
+        ("name: minimal", "name: minimal\nname: again"),
+        ("duration_s: 10", "duration_s: 1:30"),
+        ("      uplink_mbps: 10", "      uplink_mpbs: 10"),
+        ("downlink_mbps: 40", "downlink_mbps: 0"),
+    )
+    found = mistakes(
+        file, ["nonsense", "groups.lte.link.packet_bytes=1e3", "groups.lte.link.jitter_ms=-1"], seed=-1
+    )
+    assert [line.split(": ")[0] for line in found] == [
+        "city.yaml:2",
+        "city.yaml:4",
+        "city.yaml:15",
+        "city.yaml:16",
+        "--set nonsense",
+        "--seed -1",
+        "--set groups.lte.link.jitter_ms=-1",
+        "--set groups.lte.link.packet_bytes=1e3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("groups.lte.link.uplink_mbps=-3", "must be greater than 0"),
+        ("strategy.lable=x", "unknown field 'lable'; did you mean 'label'? allowed: name, label"),
+        ("cloud={gflops: [1]}", "cloud.gflops: [1]: must be a number"),
+        ("groups.b={}", None),
+        ("models.edge.packaged.x=1", "models.edge.packaged is a single value and has no fields"),
+    ],
+)
+def test_a_mistake_in_an_override(override, message):
+    found = mistakes(MINIMAL, [override])
+    if message is None:
+        assert [line.split(" (")[0] for line in found] == [
+            f"--set {override}: groups.b.{field}: missing" for field in ("stream", "compute", "link")
+        ]
+    else:
+        assert found == [f"--set {override}: {message}"]
+
+
+def test_files_are_relative_to_the_scenario(tmp_path, write, monkeypatch):
+    file = write(("{packaged: fashion-mnist}", "{npz: images.npz}"))
+    assert mistakes(file) == [f"city.yaml:4: data.npz: images.npz: no such file: {tmp_path / 'images.npz'}"]
+    Path("images.npz").touch()
+    monkeypatch.chdir("/")
+    assert loader.load(tmp_path / file).data.npz == tmp_path / "images.npz"
+
+
+def test_two_sources_for_one_thing(write):
+    file = write(("{packaged: fashion-mnist}", "{npz: city.yaml, packaged: fashion-mnist}"))
+    found = mistakes(file)
+    assert len(found) == 1
+    assert found[0].startswith("city.yaml:4: data.packaged: only one of these can be given: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "city.yaml: is empty; a scenario has the fields: name, "),
+        (b"- 1", "city.yaml: is not a mapping; a scenario has the fields: name, "),
+        (b"a: 1\nb: \xff", "city.yaml:2: not UTF-8 text (byte 0xff)"),
+        (b"a: [1", "city.yaml:1:6: a ',' or the closing bracket is missing"),
+    ],
+)
+def test_files_that_hold_no_scenario(tmp_path, monkeypatch, content, message):
+    monkeypatch.chdir(tmp_path)
+    Path("city.yaml").write_bytes(content)
+    (found,) = mistakes("city.yaml")
+    assert found.startswith(message)
+
+
+def test_a_folder(tmp_path):
+    assert mistakes(tmp_path) == [f"{tmp_path}: a folder, not a scenario file"]
+
+
+def test_packaged_scenarios(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loader, "LIBRARY", MINIMAL.parent)
+    assert "minimal" in loader.names()
+    assert loader.load("minimal") == loader.load(MINIMAL)
+    assert loader.describe("minimal") == "The least that a scenario says"
+    (found,) = mistakes("minimla")
+    assert found.startswith(
+        "minimla: no such file, and no packaged scenario; did you mean 'minimal'? packaged: "
+    )
+    assert mistakes("minimla.yaml") == ["minimla.yaml: no such file"]
+    Path("minimal").write_text("a: 1")
+    assert "minimal:1: a: unknown field 'a'; " in mistakes("minimal")[0]
+
+
+@pytest.mark.parametrize("name", loader.names())
+def test_every_packaged_scenario_loads_and_describes_itself(name):
+    assert loader.load(name).description == loader.describe(name) != ""
+
+
+TEXT = st.text() | st.sampled_from(
+    ["NO", "1e-3", "010", "1:30", "null", "~", "", "<<", ".inf", "0x1F", "2024-01-02"]
+)
+SPEED = st.floats(min_value=0, exclude_min=True, allow_nan=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    description=TEXT,
+    seed=st.integers(min_value=0),
+    duration=SPEED,
+    gflops=SPEED,
+    group=st.from_regex(r"[a-zA-Z0-9.]{2,9}"),
+)
+def test_dump_is_read_back(tmp_path_factory, description, seed, duration, gflops, group):
+    data = {**DATA, "description": description, "seed": seed, "cloud": {"gflops": gflops}}
+    data |= {"duration_s": min(duration, 1e300), "groups": {f"g{group.strip()}": DATA["groups"]["lte"]}}
+    scenario = Scenario.model_validate(data)
+    file = tmp_path_factory.mktemp("dump") / "dump.yaml"
+    file.write_text(loader.dump(scenario), encoding="utf-8", newline="")
+    assert loader.load(file) == scenario
+
+
+def test_dump_writes_defaults_and_infinity():
+    text = loader.dump(loader.load(MINIMAL, ["description='1e-3'"]))
+    assert "gflops: .inf\n" in text
+    assert "description: '1e-3'\n" in text
+    assert "packet_bytes: 1460\n" in text
+
+
+def test_equal_scenarios_have_equal_hashes(write):
+    scenario = loader.load(MINIMAL)
+    again = loader.load(write(("duration_s: 10\n", ""), ("name: minimal", "duration_s: 1e1\nname: minimal")))
+    assert loader.content_hash(again) == loader.content_hash(scenario)
+    assert loader.content_hash(
+        loader.load(MINIMAL, ["groups.lte.link.latency_ms=-0.0"])
+    ) == loader.content_hash(scenario)
+    assert loader.content_hash(loader.load(MINIMAL, seed=1)) != loader.content_hash(scenario)
+    assert math.isinf(scenario.cloud.gflops)
+
+
+def test_reading_a_scenario_imports_nothing_heavy():
+    code = "import sys, scenarios.loader; print([name for name in ('torch', 'numpy', 'simpy') if name in sys.modules])"
+    root = Path(loader.__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
