@@ -95,7 +95,7 @@ def accuracy_over_time(source: Source, bins: int = BINS) -> pd.DataFrame:
         ].sum()
         sums = sums.reset_index().astype({"samples": "int64", "correct": "int64"})
         frames.append(_labelled(label, sums.assign(accuracy=sums["correct"] / sums["samples"])))
-    return pd.concat(frames, ignore_index=True)
+    return _stacked(frames, ["strategy", *_BIN, "samples", "correct", "accuracy"])
 
 
 def _binned(folder: Path, columns: list[str], bins: int) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def _binned(folder: Path, columns: list[str], bins: int) -> pd.DataFrame:
         index = np.clip(np.searchsorted(edges, rows["arrival_s"], side="right") - 1, 0, len(edges) - 2)
         start, end = edges[index], edges[index + 1]
         frames.append(rows.assign(start_s=start, end_s=end, time_s=(start + end) / 2).sort_values("start_s"))
-    return pd.concat(frames, ignore_index=True)
+    return _stacked(frames, [*_BIN, *columns])
 
 
 def accuracy_against_bytes(source: Source) -> pd.DataFrame:
@@ -195,7 +195,7 @@ def staleness_over_time(source: Source, bins: int = BINS) -> pd.DataFrame:
             cells = batches.groupby(_BIN, sort=False)
             rows = [dict(zip(_BIN, key, strict=True)) | _ages(cell) for key, cell in cells]
             frames.append(_labelled(label, pd.DataFrame(rows)))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return _stacked(frames, ["strategy", *_BIN])
 
 
 def _publishes(folder: Path) -> bool:
@@ -217,16 +217,16 @@ def accuracy_by_shift(source: Source) -> pd.DataFrame:
     accuracy_high (intervals across the group's devices).
     """
     frames = []
+    keys = ["group", "corruption", "severity"]
     for label, folder in with_tables(source).items():
         batches = read_predicted(folder, ["device", "group", "corruption", "severity", "samples", "correct"])
-        keys = ["group", "corruption", "severity"]
         cells = batches.groupby([*keys, "device"])[["samples", "correct"]].sum().reset_index()
         found = dict(iter(cells.groupby(keys)))
         schedule = shift_schedule(read_scenario(folder))[keys].drop_duplicates()
         planned = [key for key in schedule.itertuples(index=False, name=None) if key in found]
         order = planned + sorted(set(found) - set(planned))
         frames.append(_labelled(label, pd.DataFrame([_shift_row(key, found[key]) for key in order])))
-    return pd.concat(frames, ignore_index=True)
+    return _stacked(frames, ["strategy", *keys])
 
 
 def _shift_row(key: tuple[Any, ...], devices: pd.DataFrame) -> dict[str, Any]:
@@ -241,6 +241,12 @@ def _shift_row(key: tuple[Any, ...], devices: pd.DataFrame) -> dict[str, Any]:
         "accuracy_low": accuracy.low,
         "accuracy_high": accuracy.high,
     }
+
+
+def _stacked(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Put frames below each other; where none has a row there are at least the columns."""
+    filled = [frame for frame in frames if not frame.empty]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
 
 
 def _labelled(label: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,12 @@ class Draft:
         more than it has to append, and strategies are also found by their label or name. Raises OverrideError
         where a single value or a list is in the way.
         """
-        self.data = self._with(self.data, self.root, (), parts, _New(value, origin))
+        before = self.lines, self.origins
+        try:
+            self.data = self._with(self.data, self.root, (), parts, _New(value, origin))
+        except OverrideError:
+            self.lines, self.origins = before
+            raise
 
     def source(self, path: Path) -> int | str:
         """Return the line or the override that gave what stands at `path`, or else what would hold it."""
@@ -113,8 +118,8 @@ class Draft:
     def _came_from(self, path: Path, origin: str) -> None:
         """Note where everything at and below `path` now comes from."""
         self.lines = {key: line for key, line in self.lines.items() if key[: len(path)] != path}
-        self.origins = {key: text for key, text in self.origins.items() if key[: len(path)] != path}
-        self.origins[path] = origin
+        kept = {key: text for key, text in self.origins.items() if key[: len(path)] != path}
+        self.origins = {**kept, path: origin}
 
 
 def _label(item: Any) -> str | None:

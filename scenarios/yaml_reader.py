@@ -46,6 +46,8 @@ _SYNTAX = {
     "escape character": "an unknown escape after '\\'; use single quotes for text with backslashes",
     "quoted scalar": "a quotation mark is never closed",
     "mapping values are not allowed": "a ':' where no key can stand; check the indentation, or quote it",
+    "sequence entries are not allowed": "a '-' where no list item can stand; check the indentation, or quote it",
+    "mapping keys are not allowed": "a '?' where no key can stand; quote the text",
     "cannot start any token": "a character that no value begins with; indent with spaces, or quote the text",
     "could not find expected ':'": "a line without the ':' that makes it a field; check its indentation",
     "expected <block end>": "the indentation does not fit the lines above, or a bracket has no partner",

@@ -49,6 +49,7 @@ def corrupt(
 
     Raises:
         ValueError: on an unknown name, a severity outside 1 to 5, or images of another type or shape.
+
     """
     if name not in names():
         raise ValueError(f"unknown corruption {name!r}; the known ones are {', '.join(names())}")

@@ -12,13 +12,15 @@ def mirror(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
         return np.zeros_like(positions)
     period = 2 * (length - 1)
     folded = np.mod(positions, period)
-    return np.minimum(folded, period - folded)
+    mirrored: NDArray[np.int64] = np.minimum(folded, period - folded)
+    return mirrored
 
 
 def mirror_edge(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """Mirror integer positions at the outer edges of the end pixels (b a | a b c | c b), any number of times."""
     folded = np.mod(positions, 2 * length)
-    return np.minimum(folded, 2 * length - 1 - folded)
+    mirrored: NDArray[np.int64] = np.minimum(folded, 2 * length - 1 - folded)
+    return mirrored
 
 
 def clamp(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:

@@ -14,4 +14,7 @@ def grey(images: NDArray[np.float32]) -> NDArray[np.float32]:
     if images.shape[3] == 1:
         return images
     red, green, blue = (images[..., channel : channel + 1] for channel in range(3))
-    return red * np.float32(LUMA[0]) + green * np.float32(LUMA[1]) + blue * np.float32(LUMA[2])
+    luma: NDArray[np.float32] = (
+        red * np.float32(LUMA[0]) + green * np.float32(LUMA[1]) + blue * np.float32(LUMA[2])
+    )
+    return luma

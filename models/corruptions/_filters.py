@@ -23,6 +23,7 @@ def gaussian_matrix(length: int, sigma: float, truncate: float, mirrored: bool) 
         sigma: standard deviation in pixels; 0 gives the identity.
         truncate: the kernel ends at this many standard deviations, rounded to whole pixels.
         mirrored: mirror the image at its outer edges; otherwise repeat the end pixels.
+
     """
     radius = int(truncate * sigma + 0.5)
     offsets = np.arange(-radius, radius + 1)
@@ -68,9 +69,10 @@ def disk(radius: float, softness: float) -> NDArray[np.float32]:
     kernel = matrix @ (inside / inside.sum()) @ matrix.T
     kernel[kernel < NEGLIGIBLE] = 0
     used = np.flatnonzero(kernel.any(axis=0))
-    kernel = kernel[used[0] : used[-1] + 1, used[0] : used[-1] + 1].astype(np.float32)
-    kernel.setflags(write=False)
-    return kernel
+    kernel = kernel[used[0] : used[-1] + 1, used[0] : used[-1] + 1]
+    rounded: NDArray[np.float32] = (kernel / kernel.sum()).round(9).astype(np.float32)
+    rounded.setflags(write=False)
+    return rounded
 
 
 def correlate(images: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -113,4 +115,4 @@ def motion(
         columns = _borders.clamp(np.arange(width) + across[:, distance, None], width)
         positions = rows[:, :, None] * width + columns[:, None, :]
         total += pixels.take(positions, axis=0) * np.float32(weights[distance])
-    return np.round(total * np.float32(255)) / np.float32(255)
+    return np.round(total * np.float32(255)).astype(np.float32) / np.float32(255)

@@ -15,6 +15,7 @@ def checked(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     Raises:
         ValueError: naming what was given and what is allowed.
+
     """
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         given = getattr(images, "dtype", type(images).__name__)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+Coordinates = NDArray[np.floating]
 Border = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
 Positions = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
@@ -44,7 +45,7 @@ def zoom(images: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
 
 
 def sample(
-    images: NDArray[np.float32], rows: NDArray[np.float64], columns: NDArray[np.float64], border: Border
+    images: NDArray[np.float32], rows: Coordinates, columns: Coordinates, border: Border
 ) -> NDArray[np.float32]:
     """Read images (N, H, W, C) at the positions (N, H', W') in pixels, with bilinear interpolation.
 
@@ -60,12 +61,13 @@ def sample(
     first = np.arange(count)[:, None, None] * height
     starts = [(first + border(above + step, height)) * width for step in (0, 1)]
     ends = [border(before + step, width) for step in (0, 1)]
-    lines = []
+    lines: list[NDArray[np.float32]] = []
     for start in starts:
         line = pixels.take(start + ends[0], axis=0)
         line += (pixels.take(start + ends[1], axis=0) - line) * across
         lines.append(line)
-    return lines[0] + (lines[1] - lines[0]) * down
+    lines[0] += (lines[1] - lines[0]) * down
+    return lines[0]
 
 
 @functools.lru_cache(maxsize=256)

@@ -14,7 +14,8 @@ Constant = TypeVar("Constant")
 
 def is_small(images: NDArray[np.float32]) -> bool:
     """Tell whether the longer side of images (N, H, W, C) is at most 64 pixels."""
-    return max(images.shape[1:3]) <= LONGEST_SMALL_SIDE
+    longest: int = max(images.shape[1:3])
+    return longest <= LONGEST_SMALL_SIDE
 
 
 def pick(

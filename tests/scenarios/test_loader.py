@@ -56,11 +56,11 @@ def test_seed_and_overrides():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("uplink_mbps: 10", "uplink_mbps: -3", "14: groups.lte.link.uplink_mbps: -3: must be greater than 0"),
+        ("uplink_mbps: 10", "uplink_mbps: -3", "15: groups.lte.link.uplink_mbps: -3: must be greater than 0"),
         (
             "uplink_mbps: 10",
             "uplink_mbps: 5 Mbps",
-            "14: groups.lte.link.uplink_mbps: 5 Mbps: a plain number is needed; the unit is in the field's name",
+            "15: groups.lte.link.uplink_mbps: 5 Mbps: a plain number is needed; the unit is in the field's name",
         ),
         (
             "duration_s: 10",
@@ -95,42 +95,27 @@ def test_seed_and_overrides():
             "9: cloud.update_codec.codec: fp61: did you mean 'fp16'? must be one of: fp16, fp32, int8",
         ),
         (
-            "cloud:\n",
-            "cloud:\n  update_codec: fp61\n",
-            "9: cloud.update_codec: fp61: did you mean 'fp16'? must be one of: fp16, fp32, int8",
-        ),
-        (
             "    link:\n",
             "    upload_codec: {codec: jpeg, quality: 500}\n    link:\n",
-            "13: groups.lte.upload_codec.quality: 500: must be at most 95",
+            "14: groups.lte.upload_codec.quality: 500: must be at most 95",
         ),
         (
             "    link:\n",
             "    repeat_schedule: yes\n    link:\n",
-            "13: groups.lte.repeat_schedule: yes: must be true or false",
-        ),
-        (
-            "    link:\n",
-            "    schedule: []\n    link:\n",
-            "13: groups.lte.schedule: must have at least 1 entry",
+            "14: groups.lte.repeat_schedule: yes: must be true or false",
         ),
         (
             "    link:\n",
             "    schedule: [{severity: 9}]\n    link:\n",
-            "13: groups.lte.schedule.0.severity: 9: must be at most 5",
+            "14: groups.lte.schedule.0.severity: 9: must be at most 5",
         ),
         (
             "    link:\n",
             "    queue:\n    link:\n",
-            "13: groups.lte.queue: null (nothing is given): must be a mapping with the fields: "
+            "14: groups.lte.queue: null (nothing is given): must be a mapping with the fields: "
             "capacity, overflow",
         ),
         ("name: minimal", "name: 3", "1: name: 3: must be text; put it in quotes"),
-        (
-            "strategy: source",
-            "strategy: {name: source, lable: a}",
-            "7: strategy.lable: unknown field 'lable'; did you mean 'label'? allowed: name, label",
-        ),
         (
             "strategy: source",
             "strategy: [source, {name: source, lable: a, label: b}]",
@@ -155,12 +140,6 @@ def test_seed_and_overrides():
             "12: groups.lte.stream.arrival: posson: did you mean 'poisson'? must be one of: periodic, "
             "poisson",
         ),
-        (
-            "    compute:",
-            "    loss: 0.1\n    compute:",
-            "13: groups.lte.loss: unknown field 'loss'; it belongs in `link`; allowed: count, stream, "
-            "schedule, repeat_schedule, compute, queue, link, upload_codec",
-        ),
     ],
 )
 def test_one_mistake(write, old, new, message):
@@ -182,8 +161,8 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(write):
     assert [line.split(": ")[0] for line in found] == [
         "city.yaml:2",
         "city.yaml:4",
-        "city.yaml:15",
         "city.yaml:16",
+        "city.yaml:17",
         "--set nonsense",
         "--seed -1",
         "--set groups.lte.link.jitter_ms=-1",
@@ -258,7 +237,7 @@ def test_packaged_scenarios(tmp_path, monkeypatch):
     )
     assert mistakes("minimla.yaml") == ["minimla.yaml: no such file"]
     Path("minimal").write_text("a: 1")
-    assert "minimal:1: a: unknown field 'a'; " in mistakes("minimal")[0]
+    assert mistakes("minimal")[0] == "minimal:1: name: missing"
 
 
 @pytest.mark.parametrize("name", loader.names())
@@ -272,21 +251,28 @@ TEXT = st.text() | st.sampled_from(
 SPEED = st.floats(min_value=0, exclude_min=True, allow_nan=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     description=TEXT,
     seed=st.integers(min_value=0),
     duration=SPEED,
     gflops=SPEED,
-    group=st.from_regex(r"[a-zA-Z0-9.]{2,9}"),
+    group=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9.]{1,9}", fullmatch=True),
 )
 def test_dump_is_read_back(tmp_path_factory, description, seed, duration, gflops, group):
     data = {**DATA, "description": description, "seed": seed, "cloud": {"gflops": gflops}}
-    data |= {"duration_s": min(duration, 1e300), "groups": {f"g{group.strip()}": DATA["groups"]["lte"]}}
+    data |= {"duration_s": min(duration, 1e300), "groups": {group: DATA["groups"]["lte"]}}
     scenario = Scenario.model_validate(data)
     file = tmp_path_factory.mktemp("dump") / "dump.yaml"
     file.write_text(loader.dump(scenario), encoding="utf-8", newline="")
     assert loader.load(file) == scenario
+
+
+def test_dump_of_presets_is_read_back(tmp_path):
+    strategies = "strategy=[{name: cema, label: a}, {name: cema, label: b, preset: reference}]"
+    scenario = loader.load(MINIMAL, [strategies, "models.foundation.packaged=fashion-mnist-foundation"])
+    (tmp_path / "dump.yaml").write_text(loader.dump(scenario), encoding="utf-8")
+    assert loader.load(tmp_path / "dump.yaml") == scenario
 
 
 def test_dump_writes_defaults_and_infinity():

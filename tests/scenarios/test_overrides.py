@@ -100,3 +100,11 @@ def test_sources_are_lines_until_they_are_overridden():
     assert draft.source(("cloud",)) == 2
     draft.override("cloud={gflops: 3}")
     assert draft.source(("cloud", "gflops")) == "--set cloud={gflops: 3}"
+
+
+def test_an_override_that_fails_leaves_no_trace():
+    draft = Draft(Scenario, {"groups": {"a": {"schedule": None}}}, {("groups", "a", "schedule"): 3})
+    with pytest.raises(OverrideError):
+        draft.override("groups.a.schedule.1.severity=2")
+    assert draft.data == {"groups": {"a": {"schedule": None}}}
+    assert draft.source(("groups", "a", "schedule")) == 3

@@ -128,6 +128,7 @@ def test_problems_that_leave_the_rest_readable(value, problem):
         ("a: 'x\nb: 3", 2, 5, "a quotation mark is never closed"),
         ("a: 1\nfoo\nb: 2", 3, 1, "a line without the ':' that makes it a field; check its indentation"),
         ("a: {b: 1}}", 1, 10, "the indentation does not fit the lines above, or a bracket has no partner"),
+        ("a: - b", 1, 4, "a '-' where no list item can stand; check the indentation, or quote it"),
         ("a: *b", 1, 4, "an alias (*name) whose anchor (&name) does not stand above it"),
         ("a: &a [*a]", 1, 4, "an alias inside of what it stands for"),
         ("a: &a {<<: *a}", 1, 4, "an alias inside of what it stands for"),

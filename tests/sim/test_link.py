@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.clock import SECOND, Clock
+from sim.link import Direction, Ledger, Link, Service
+
+BYTE_A_MICROSECOND = 8.0
+"""Bandwidth in 10^6 bits per second at which a byte takes 1000 ns."""
+
+
+class Wire:
+    """A link, and what becomes of the messages that are sent over it."""
+
+    def __init__(self, seed: int = 0, **direction) -> None:
+        self.clock = Clock()
+        self.received: list[object] = []
+        self.arrived = []
+        generator = np.random.default_rng(seed)
+        self.link = Link(
+            self.clock, Direction(**direction), generator, self.received.append, self.arrived.append
+        )
+
+    def send_at(self, *messages: tuple[int, int]) -> Wire:
+        """Send messages of a time and a payload each, and let all of them arrive."""
+        for number, (time, payload) in enumerate(messages):
+            self.clock.call_at(time, lambda n=number, p=payload: self.link.send(p, n))
+        self.clock.run()
+        return self
+
+    @property
+    def events(self) -> list[tuple[int | None, ...]]:
+        """When each message was queued, began, was sent and was delivered."""
+        return [(t.queued_at, t.start_at, t.sent_at, t.delivered_at) for t in self.arrived]
+
+
+def test_a_message_takes_its_bytes_with_headers_and_then_the_latency():
+    wire = Wire(bandwidth_mbps=BYTE_A_MICROSECOND, latency_ms=2.0, packet_bytes=100, header_bytes=10)
+    assert wire.send_at((500, 250)).events == [(500, 500, 280_500, 2_280_500)]  # 250 + 3 * 10 bytes
+
+
+def test_messages_wait_for_those_before_them():
+    wire = Wire(bandwidth_mbps=BYTE_A_MICROSECOND, latency_ms=1.0, packet_bytes=1000, header_bytes=0)
+    assert wire.send_at((0, 100), (0, 50), (120_000, 10), (300_000, 1)).events == [
+        #  queued    start     sent      delivered
+        (0, 0, 100_000, 1_100_000),
+        (0, 100_000, 150_000, 1_150_000),
+        (120_000, 150_000, 160_000, 1_160_000),
+        (300_000, 300_000, 301_000, 1_301_000),
+    ]
+
+
+def test_infinite_bandwidth_leaves_only_the_latency():
+    wire = Wire(bandwidth_mbps=math.inf, latency_ms=0.5)
+    assert wire.send_at((7, 10**9), (7, 1)).events == [(7, 7, 7, 500_007), (7, 7, 7, 500_007)]
+
+
+def test_an_ideal_link_delivers_at_once_and_in_order():
+    wire = Wire(bandwidth_mbps=math.inf)
+    assert wire.send_at((7, 100), (7, 1), (7, 50)).events == [(7, 7, 7, 7)] * 3
+    assert wire.received == [0, 1, 2]
+
+
+def test_an_empty_message_is_one_packet():
+    wire = Wire(bandwidth_mbps=BYTE_A_MICROSECOND, header_bytes=40)
+    assert wire.send_at((0, 0)).events == [(0, 0, 40_000, 40_000)]
+
+
+@pytest.mark.parametrize(("payload", "packets"), [(0, 1), (1, 1), (100, 1), (101, 2), (200, 2), (201, 3)])
+def test_packets(payload, packets):
+    wire = Wire(bandwidth_mbps=math.inf, packet_bytes=100, header_bytes=10).send_at((0, payload))
+    assert (wire.arrived[0].payload_bytes, wire.arrived[0].header_bytes) == (payload, 10 * packets)
+
+
+def test_jitter_comes_on_top_of_the_latency_and_never_reorders():
+    wire = Wire(bandwidth_mbps=math.inf, latency_ms=1.0, jitter_ms=100.0)
+    delivered = [events[-1] for events in wire.send_at(*((k * 1000, 1) for k in range(50))).events]
+    assert wire.received == list(range(50))
+    assert delivered == sorted(delivered)
+    assert min(delivered) > 1_000_000
+    assert len(set(delivered)) < 50  # some caught up with the one ahead of them
+
+
+def test_the_mean_jitter_is_as_declared():
+    wire = Wire(bandwidth_mbps=math.inf, jitter_ms=1.0)
+    extra = [end - start for start, *_, end in wire.send_at(*((k * SECOND, 1) for k in range(2000))).events]
+    assert abs(np.mean(extra) - 1e6) < 4 * 1e6 / math.sqrt(2000)
+
+
+def test_lost_packets_are_sent_again_and_take_their_time():
+    wire = Wire(bandwidth_mbps=BYTE_A_MICROSECOND, loss=0.5, packet_bytes=100, header_bytes=10)
+    (transfer,) = wire.send_at((0, 10_000)).arrived
+    assert transfer.retransmitted_bytes > 0
+    assert transfer.retransmitted_bytes % 110 == 0  # whole packets
+    assert transfer.sent_at == 1000 * (11_000 + transfer.retransmitted_bytes)
+
+
+def test_the_mean_loss_is_as_declared():
+    wire = Wire(bandwidth_mbps=math.inf, loss=0.2, packet_bytes=100, header_bytes=0)
+    ledger = wire.send_at((0, 100 * 20_000)).link.ledger
+    assert abs(ledger.lost / ledger.sent - 0.2) < 4 * math.sqrt(0.2 * 0.8 / 20_000)
+
+
+def test_no_loss_draws_no_random_numbers():
+    wire = Wire(seed=3, bandwidth_mbps=1.0).send_at((0, 100), (5, 10_000))
+    assert wire.link.generator.random() == np.random.default_rng(3).random()
+
+
+def test_messages_are_numbered():
+    wire = Wire(bandwidth_mbps=1.0).send_at((0, 10), (0, 10), (9, 10))
+    assert [transfer.message for transfer in wire.arrived] == [0, 1, 2]
+
+
+def test_unfinished_messages_are_those_queued_or_on_their_way():
+    wire = Wire(bandwidth_mbps=BYTE_A_MICROSECOND, latency_ms=1.0, packet_bytes=1000, header_bytes=0)
+    for content in "abc":
+        wire.link.send(100, content)
+    wire.clock.run(until=150_000)
+    assert [(t.content, t.start_at) for t in wire.link.unfinished] == [("a", 0), ("b", 100_000), ("c", None)]
+    assert wire.link.ledger == Ledger(queued=100, sent=200, delivered=0, lost=0, in_flight=200)
+    wire.clock.run()
+    assert not wire.link.unfinished
+    assert wire.link.ledger == Ledger(queued=0, sent=300, delivered=300, lost=0, in_flight=0)
+
+
+def test_ten_thousand_messages_of_an_awkward_size_lose_no_nanosecond():
+    wire = Wire(bandwidth_mbps=7.0, packet_bytes=1460, header_bytes=40)
+    wire.send_at(*[(0, 1)] * 10_000)
+    exact = Fraction(8 * 41 * 10_000 * SECOND, 7_000_000)
+    assert wire.events[-1][2] == math.ceil(exact)
+
+
+DIRECTIONS = st.fixed_dictionaries(
+    {
+        "bandwidth_mbps": st.sampled_from([math.inf, 0.001, 0.7, 3.0, 1000.0]),
+        "latency_ms": st.sampled_from([0.0, 0.3, 50.0]),
+        "jitter_ms": st.sampled_from([0.0, 0.01, 200.0]),
+        "loss": st.sampled_from([0.0, 0.05, 0.6]),
+        "packet_bytes": st.integers(1, 2000),
+        "header_bytes": st.integers(0, 60),
+    }
+)
+SENDINGS = st.lists(st.tuples(st.integers(0, 10**8), st.integers(0, 20_000)), min_size=1, max_size=20)
+
+
+@given(DIRECTIONS, SENDINGS, st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_the_ledger_balances_at_every_event(direction, sendings, seed):
+    wire = Wire(seed, **direction)
+    ledger = wire.link.ledger
+    for number, (time, payload) in enumerate(sendings):
+        wire.clock.call_at(time, lambda n=number, p=payload: wire.link.send(p, n))
+    while wire.clock.peek() != math.inf:
+        wire.clock.step()
+        assert ledger.sent == ledger.delivered + ledger.lost + ledger.in_flight
+        unfinished = wire.link.unfinished
+        assert ledger.queued == sum(t.wire_bytes for t in unfinished if t.start_at is None)
+        assert ledger.in_flight == sum(t.wire_bytes for t in unfinished if t.start_at is not None)
+    arriving = sum(transfer.arriving_bytes for transfer in wire.arrived)
+    lost = sum(transfer.retransmitted_bytes for transfer in wire.arrived)
+    assert ledger == Ledger(queued=0, sent=arriving + lost, delivered=arriving, lost=lost, in_flight=0)
+    assert sum(transfer.payload_bytes for transfer in wire.arrived) == sum(size for _, size in sendings)
+
+
+@given(DIRECTIONS, SENDINGS, st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_messages_arrive_in_order_and_no_earlier_than_they_can(direction, sendings, seed):
+    wire = Wire(seed, **direction).send_at(*sorted(sendings))
+    assert wire.received == list(range(len(sendings)))
+    latency = round(direction["latency_ms"] * 1e6)
+    for queued, start, sent, delivered in wire.events:
+        assert queued <= start <= sent <= delivered - latency
+    starts_and_ends = [time for _, start, sent, _ in wire.events for time in (start, sent)]
+    assert starts_and_ends == sorted(starts_and_ends)
+
+
+@given(
+    st.integers(1, 10**10),
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**7)), min_size=1, max_size=40),
+)
+def test_service_equals_exact_arithmetic(rate, pieces):
+    service, now, free_at = Service(rate), 0, Fraction(0)
+    for gap, bits in pieces:
+        now += gap
+        free_at = max(free_at, Fraction(now)) + Fraction(bits * SECOND, rate)
+        assert service.serve(now, bits) == math.ceil(free_at)
+
+
+@given(st.integers(1, 10**10), st.lists(st.integers(0, 10**7), min_size=1, max_size=40))
+def test_service_rounds_a_busy_period_once(rate, pieces):
+    service = Service(rate)
+    ends = [service.serve(17, bits) for bits in pieces]
+    assert ends[-1] == 17 + math.ceil(Fraction(sum(pieces) * SECOND, rate))
+
+
+def test_service_without_limit_takes_no_time():
+    assert Service(None).serve(5, 10**12) == 5

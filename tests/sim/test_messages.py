@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.messages import pack, unpack
+
+PARTS = st.lists(st.binary(max_size=300), max_size=10)
+
+
+@given(PARTS)
+def test_unpack_undoes_pack(parts):
+    assert unpack(pack(parts)) == parts
+
+
+@given(PARTS)
+def test_a_part_costs_four_bytes_beside_its_own(parts):
+    assert len(pack(parts)) == sum(4 + len(part) for part in parts)
+
+
+def test_layout():
+    assert pack([b"ab", b""]) == b"\x02\x00\x00\x00ab\x00\x00\x00\x00"
+
+
+@pytest.mark.parametrize("kept", [1, 3, 4, 6, 8, 10])
+def test_a_payload_that_is_cut_short(kept):
+    payload = pack([b"abc", b"defg"])  # whole at 7 and 15 bytes
+    with pytest.raises(ValueError, match="cut short"):
+        unpack(payload[:kept])
