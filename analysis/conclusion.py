@@ -6,13 +6,13 @@ from pathlib import Path
 
 from analysis.comparison import write_comparison
 from analysis.figures import draw_all
-from analysis.reading import strategy_folders
+from analysis.reading import with_tables
 from analysis.summary import write_summary
 
 
 def conclude(folder: Path) -> list[Path]:
     """Write summary.json of each strategy, comparison.csv where there are several, and the figures; return these."""
-    strategies = strategy_folders(folder)
+    strategies = with_tables(folder)
     for own_folder in strategies.values():
         write_summary(own_folder)
     if len(strategies) > 1:

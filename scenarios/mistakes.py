@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from scenarios import structure
 from scenarios.overrides import Draft
 from scenarios.sentences import nearest, sentence, suggestion, with_suggestion
+from scenarios.settings import field_descriptions
 from scenarios.structure import ABSENT, Place
 from scenarios.yaml_reader import Path
 
@@ -98,8 +99,9 @@ def _meaning(place: Place) -> str:
     if names:
         keyed = structure.item(place.declared) is None and structure.selector(place.declared) is None
         return f" ({'a mapping with one of the keys' if keyed else 'one of'}: {', '.join(names)})"
-    info = structure.fields(place.owner).get(str(place.path[-1]))
-    about = info.description if info else None
+    owner = place.owner
+    is_settings = isinstance(owner, type) and issubclass(owner, BaseModel)
+    about = field_descriptions(owner).get(str(place.path[-1])) if is_settings else None
     if about is None and isinstance(place.declared, type) and issubclass(place.declared, BaseModel):
         about = place.declared.__doc__
     return f" ({_SENTENCE_END.split(about.strip())[0]})" if about else ""

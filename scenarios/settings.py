@@ -2,23 +2,70 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class Settings(BaseModel):
     """Frozen settings: unknown fields are mistakes, and text never passes for a number.
 
-    Where a list is given for a tuple, the field says `strict=False`; its items stay strict.
+    Where a list is given for a tuple, the field says `strict=False`; its items stay strict. A field is described by
+    the text below it, which is read only when somebody asks: it takes a third of the time to import the schema.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Add the fields' descriptions to the JSON Schema."""
+        schema = handler(core)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in field_descriptions(cls).items():
+            if name in properties:
+                properties[name].setdefault("description", text)
+        return schema
 
 
-def _existing_file(path: Path, info: ValidationInfo) -> Path:
+@cache
+def field_descriptions(settings: type[BaseModel]) -> dict[str, str]:
+    """Return the text below each field of a settings class and of the classes it builds on."""
+    described: dict[str, str] = {}
+    for cls in reversed(settings.__mro__):
+        if not issubclass(cls, Settings) or cls is Settings:
+            continue
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+        except (OSError, TypeError):  # built at run time: there is no text
+            continue
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for field, text in pairwise(body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+                and isinstance(text.value.value, str)
+            ):
+                described[field.target.id] = inspect.cleandoc(text.value.value)
+    return described
+
+
+def existing_file(path: Path, info: ValidationInfo) -> Path:
     """Resolve a path relative to the scenario's folder, given as validation context `folder`."""
     folder: Path = (info.context or {}).get("folder", Path())
     try:
@@ -31,7 +78,7 @@ def _existing_file(path: Path, info: ValidationInfo) -> Path:
     return resolved
 
 
-ExistingFile = Annotated[Path, Field(strict=False), AfterValidator(_existing_file)]
+ExistingFile = Annotated[Path, Field(strict=False), AfterValidator(existing_file)]
 """A file named relative to the scenario's folder; an error where it does not exist."""
 
 Positive = Annotated[float, Field(gt=0)]

@@ -32,7 +32,8 @@ def zoom(images: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
     """Magnify the middle of images (N, H, W, C) by `factor` >= 1 with linear interpolation.
 
     As the original code on each axis: the middle ceil(length / factor) pixels are stretched, end pixel to end pixel,
-    to round(ceil(length / factor) * factor) pixels, of which the middle ones are kept.
+    to round(ceil(length / factor) * factor) pixels, of which the middle ones are kept. (At a few sizes the original's
+    last row and column come out black, by a rounding error in its library; here they do not.)
     """
     height, width = images.shape[1:3]
     top, bottom, weight = _zoom_positions(height, factor)
@@ -80,8 +81,13 @@ def box_matrix(source: int, target: int) -> NDArray[np.float64]:
     scale = source / target
     stretch = max(scale, 1.0)
     centres = (np.arange(target)[:, None] + 0.5) * scale
-    distance = (np.arange(source)[None] + 0.5 - centres) / stretch
-    matrix = ((distance > -0.5) & (distance <= 0.5)).astype(np.float64)
+    places = np.arange(source)
+    # In the library's order of operations: rounding decides about centres that lie on an edge.
+    distance = (places - centres + 0.5) * (1 / stretch)
+    first = np.floor(centres - 0.5 * stretch + 0.5)
+    last = np.floor(centres + 0.5 * stretch + 0.5)
+    reached = (places >= first) & (places < last)
+    matrix: NDArray[np.float64] = (reached & (distance > -0.5) & (distance <= 0.5)).astype(np.float64)
     matrix /= matrix.sum(axis=1, keepdims=True)
     matrix.setflags(write=False)
     return matrix

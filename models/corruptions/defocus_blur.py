@@ -18,4 +18,4 @@ LARGE = ((3.0, 0.1), (4.0, 0.5), (6.0, 0.5), (8.0, 0.5), (10.0, 0.5))
 def apply(images: NDArray[np.float32], severity: int, generator: np.random.Generator) -> NDArray[np.float32]:
     """Filter images (N, H, W, C) in [0, 1]; returns the same shape. `generator` is not used."""
     radius, softness = _severity.pick(images, severity, SMALL, LARGE)
-    return _filters.correlate(images, _filters.disk(radius, softness))
+    return _filters.convolve(images, _filters.disk(radius, softness))

@@ -1,11 +1,12 @@
 """Frost: a texture of ice crystals is laid over the dimmed image.
 
-The originals blend in crops of six photographs of frosted windows, of which their code uses five. Photographs are not
-part of this package, so each image gets its own synthetic texture: the plane is divided among randomly placed crystals
-(Voronoi cells), each grows needles to both sides of a stem of random direction, like fern frost, and cloud-like noise
-bends the needles and, with some grain, varies their brightness. The texture is then given the mean colour and the contrast of one of
-the five photographs, at random, so that the blend shifts brightness and contrast as the originals do. For small
-images the originals shrink the photographs to a fifth; here the crystals shrink as much.
+The originals blend in crops of six photographs of frosted windows, of which their code uses five. Photographs are
+not part of this package, so each image gets its own synthetic texture: the plane is divided among randomly placed
+crystals (Voronoi cells), each grows needles to both sides of a stem of random direction, like fern frost, and
+cloud-like noise bends the needles and, with some grain, varies their brightness. The texture is then given the mean
+colour and the contrast of one of the five photographs, at random, so that the blend shifts brightness and contrast
+as the originals do. For small images the originals shrink the photographs to a fifth; here the crystals shrink as
+much.
 
 Source of the blend: Hendrycks and Dietterich, https://arxiv.org/abs/1903.12261 (constants of its public code).
 """

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, FiniteFloat, ValidationInfo, field_validator
 
 from models.sources import Base, LoadedModel
-from scenarios.settings import ExistingFile, Positive
+from scenarios.settings import ExistingFile, existing_file
 
 
 class Factory(Base):
@@ -28,9 +28,11 @@ class Factory(Base):
     checkpoint: ExistingFile
     """safetensors or a weights-only torch file; `module.` prefixes and a `state_dict` level are understood."""
     num_classes: Annotated[int, Field(ge=2)]
-    mean: Annotated[tuple[float, ...], Field(min_length=1, max_length=3, strict=False)]
+    mean: Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=3, strict=False)]
     """Of each channel's pixel values in [0, 1]."""
-    std: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=3, strict=False)]
+    std: Annotated[
+        tuple[Annotated[FiniteFloat, Field(gt=0)], ...], Field(min_length=1, max_length=3, strict=False)
+    ]
 
     @field_validator("factory")
     @classmethod
@@ -38,10 +40,7 @@ class Factory(Base):
         place, function = value.rsplit(":", 1)
         if not place.endswith(".py"):
             return value
-        path = ((info.context or {}).get("folder", Path()) / Path(place).expanduser()).resolve()
-        if not path.is_file():
-            raise ValueError(f"no such file: {path}")
-        return f"{path}:{function}"
+        return f"{existing_file(Path(place), info)}:{function}"
 
     def load(self) -> LoadedModel:
         """Call the factory and read the checkpoint; InputError where either is not as described."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -21,8 +22,9 @@ from sim.streams import RandomStreams
 from sim.world import DeviceStream
 
 CPU = torch.device("cpu")
-CLASSES, BATCHES, EDGE_BATCH, CLOUD_BATCH, REPLAY_MINIMUM = 10, 40, 24, 16, 64
-NETWORKS = {"edge": ((4, 8), (1, 1), CLASSES), "foundation": ((8, 16), (1, 1), CLASSES)}
+CLASSES, BATCHES, EDGE_BATCH, CLOUD_BATCH, REPLAY_MINIMUM = 10, 32, 24, 8, 64
+E_MAX0 = 0.4 * math.log(CLASSES)
+NETWORKS = {"edge": ((8, 8), (1, 1), CLASSES), "foundation": ((8, 16), (1, 1), CLASSES)}
 MEAN, STD = (0.5,), (0.25,)
 IDEAL_LINK = {"uplink_mbps": math.inf, "downlink_mbps": math.inf}
 
@@ -39,7 +41,55 @@ class Trace:
 
 
 def entropy(logits):
-    return -(logits.softmax(1) * logits.log_softmax(1)).sum(1)
+    log_p = logits.log_softmax(1)
+    return -(log_p.exp() * log_p).sum(1)
+
+
+def weighted_entropy(logits):
+    h = entropy(logits)
+    return ((E_MAX0 - h.detach()).exp() * h).mean()
+
+
+def distillation(student, teacher, entropy_factor):
+    w = (E_MAX0 - entropy(teacher)).exp()
+    p = teacher.log_softmax(1).exp()
+    divergence = (p * (teacher.log_softmax(1) - student.log_softmax(1))).sum(1)
+    pseudo_label = torch.nn.functional.cross_entropy(student, teacher.argmax(1), reduction="none")
+    return (
+        entropy_factor * weighted_entropy(student) + 3 * (w * divergence).mean() + (w * pseudo_label).mean()
+    )
+
+
+def papers_criteria(e_min_share):
+    """Keep what lies between a bound that follows the mean entropy of all samples and a constant one."""
+    seen, e_max = [], E_MAX0
+
+    def keep(logits):
+        nonlocal e_max
+        before = np.mean(seen) if seen else None
+        seen.extend(entropy(logits).tolist())
+        e_max *= np.mean(seen) / before if before else 1
+        return (entropy(logits) < e_max) & (entropy(logits) > e_min_share * math.log(CLASSES))
+
+    return keep
+
+
+def references_criteria(d_margin):
+    """Keep what lies below a constant bound and differs from what was kept before."""
+    mean = None
+
+    def keep(logits):
+        nonlocal mean
+        reliable, p = entropy(logits) < E_MAX0, logits.softmax(1)
+        if mean is None or not reliable.any():
+            mean = p[reliable].mean(0) if reliable.any() else mean
+            return reliable
+        cosine = (p @ mean) / (p.norm(dim=1) * mean.norm())
+        kept = reliable & (cosine.abs() < d_margin)
+        mean = 0.9 * mean + 0.1 * p[kept].mean(0) if kept.any() else mean
+        return kept
+
+    return keep
 
 
 def sequential(scenario, batches, reference, e_min_share=0.02, replays=True):
@@ -51,71 +101,46 @@ def sequential(scenario, batches, reference, e_min_share=0.02, replays=True):
     edge.use(Statistics.FIRST if reference else Statistics.BATCH)
     student.use(Statistics.FIRST)
     teacher.use(Statistics.FIRST)
-    sent = student.layout.size if reference else student.layout.affine_size
+    affine_size = student.layout.affine_size
+    keep = references_criteria(0.4) if reference else papers_criteria(e_min_share)
     generator = RandomStreams(scenario.seed).generator("cloud/replay/fleet")
-    e_max0 = e_max = 0.4 * math.log(CLASSES)
-    waiting, memory, entropies, moving_mean, trace = [], [], [], None, Trace()
+    waiting, memory, trace = [], [], Trace()  # the memory never reaches the 10 000 images that it may hold
 
-    def run(model, images):
-        return model.network(prepare(np.stack(images), MEAN, STD, CPU))
+    def run(model, images, training=False):
+        model.network.train(training)
+        with torch.set_grad_enabled(training):
+            return model.network(prepare(np.stack(images), MEAN, STD, CPU))
 
     def descend(optimiser, loss):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        return loss.item()
 
     def draw(count):
         return [memory[i] for i in generator.choice(len(memory), count, replace=False)]
 
-    def adapt(new, replayed):
-        if new:
-            teacher.network.train()
-            h = entropy(run(teacher, new))
-            descend(teacher_sgd, ((e_max0 - h.detach()).exp() * h).mean())
-            teacher.network.eval()
-        student.network.train()
-        with torch.no_grad():
-            target = run(teacher, new + replayed)
-        z = run(student, new + replayed)
-        h, w = entropy(z), (e_max0 - entropy(target)).exp()
-        divergence = (target.softmax(1) * (target.log_softmax(1) - z.log_softmax(1))).sum(1)
-        pseudo_label = -z.log_softmax(1).gather(1, target.argmax(1, keepdim=True))[:, 0]
-        loss = 3 * (w * divergence).mean() + (w * pseudo_label).mean()
-        loss = loss + 3 * ((e_max0 - h.detach()).exp() * h).mean() if reference else loss
-        descend(student_sgd, loss)
-        trace.steps.append((len(new), len(replayed), loss.item()))
+    def distil(new, replayed):
+        target = run(teacher, new + replayed)
+        loss = distillation(run(student, new + replayed, training=True), target, 3 if reference else 0)
+        trace.steps.append((len(new), len(replayed), descend(student_sgd, loss)))
 
     for number, images in enumerate(batches):
-        with torch.no_grad():
-            logits = run(edge, images)
-        if number == 0 and reference:  # the statistics of the device's first batch become the student's
-            student.state[student.layout.affine_size :] = edge.state[edge.layout.affine_size :]
+        trace.logits.append(run(edge, images))
+        if number == 0 and reference:  # the device's first statistics become the student's
+            student.state[affine_size:] = edge.state[affine_size:]
             student.use(Statistics.RUNNING)
-        h, p = entropy(logits), logits.softmax(1)
-        before = np.mean(entropies) if entropies else None
-        entropies.extend(h.tolist())
-        if not reference and before is not None:
-            e_max *= np.mean(entropies) / before
-        keep = h < e_max
-        if not reference:
-            keep &= h > e_min_share * math.log(CLASSES)
-        elif keep.any() and moving_mean is None:
-            moving_mean = p[keep].mean(0)
-        elif keep.any():
-            keep &= ((p @ moving_mean) / (p.norm(dim=1) * moving_mean.norm())).abs() < 0.4
-            moving_mean = 0.9 * moving_mean + 0.1 * p[keep].mean(0) if keep.any() else moving_mean
-        trace.logits.append(logits)
-        trace.kept.append(keep.nonzero()[:, 0].tolist())
-        uploads = [images[i] for i in trace.kept[-1]]
-        waiting, memory = waiting + uploads, memory + uploads  # fewer than the 10 000 that it holds
-        steps_before = len(trace.steps)
+        trace.kept.append(keep(trace.logits[-1]).nonzero()[:, 0].tolist())
+        uploads, steps_before = [images[i] for i in trace.kept[-1]], len(trace.steps)
+        waiting, memory = waiting + uploads, memory + uploads
         while len(waiting) >= CLOUD_BATCH:
             new, waiting = waiting[:CLOUD_BATCH], waiting[CLOUD_BATCH:]
-            adapt(new, draw(3 * CLOUD_BATCH) if replays and len(memory) >= REPLAY_MINIMUM else [])
-        if reference and len(trace.steps) == steps_before and replays and len(memory) > REPLAY_MINIMUM:
-            adapt([], draw(4 * CLOUD_BATCH))
+            descend(teacher_sgd, weighted_entropy(run(teacher, new, training=True)))
+            distil(new, draw(3 * CLOUD_BATCH) if replays and len(memory) >= REPLAY_MINIMUM else [])
+        if reference and len(trace.steps) == steps_before and len(memory) > REPLAY_MINIMUM:
+            distil([], draw(4 * CLOUD_BATCH))
         if len(trace.steps) > steps_before:
-            edge.load(student.read()[:sent])
+            edge.load(student.read() if reference else student.read()[:affine_size])
     trace.student, trace.foundation = student.read(), teacher.read()
     return trace
 
@@ -125,13 +150,15 @@ def pictures(count, noise, seed):
     patterns = np.random.default_rng(0).uniform(60, 190, (CLASSES, 12, 12, 1))
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, CLASSES, count)
-    images = patterns[labels] + generator.normal(0, generator.uniform(0, noise, (count, 1, 1, 1)), (count, 12, 12, 1))
+    images = patterns[labels] + generator.normal(
+        0, generator.uniform(0, noise, (count, 1, 1, 1)), (count, 12, 12, 1)
+    )
     return images.clip(0, 255).astype(np.uint8), labels
 
 
 def train(network, steps=60):
     images, labels = pictures(256, noise=60, seed=1)
-    x, y = prepare(images, MEAN, STD, CPU), torch.from_numpy(labels)
+    x, y = torch.tensor((images[:, None, :, :, 0] / 255 - MEAN) / STD).float(), torch.from_numpy(labels)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
     for step in range(steps):
         part = slice(64 * (step % 4), 64 * (step % 4) + 64)
@@ -157,7 +184,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def scenario(folder):
     """Build an ideal scenario of one device; `group` and `strategy` replace or add fields."""
 
@@ -232,10 +259,63 @@ def assert_same(run, plain):
     np.testing.assert_allclose(run.foundation, plain.foundation, rtol=0, atol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def run(scenario, tmp_path_factory):
+    """Simulate the ideal scenario of a preset, once."""
+    return cache(lambda preset: simulated(scenario(preset), tmp_path_factory.mktemp(preset)))
+
+
+@pytest.fixture(scope="module")
+def plain(scenario):
+    """Run the plain loop on what the ideal scenario's device sees, once for each set of arguments."""
+    images = seen(scenario("paper"))
+    return cache(
+        lambda preset, **change: sequential(scenario(preset), images, preset == "reference", **change)
+    )
+
+
 @pytest.mark.parametrize("preset", ["paper", "reference"])
-def test_an_ideal_link_gives_back_the_sequential_algorithm(scenario, tmp_path, preset):
-    ideal = scenario(preset)
+def test_an_ideal_link_gives_back_the_sequential_algorithm(run, plain, preset):
+    assert len(run(preset).kept) == BATCHES
+    assert_same(run(preset), plain(preset))
+
+
+@pytest.mark.parametrize("preset", ["paper", "reference"])
+def test_the_comparison_covers_what_the_method_does(plain, preset):
+    trace = plain(preset)
+    assert 0.2 < sum(map(len, trace.kept)) / (BATCHES * EDGE_BATCH) < 0.8
+    assert max(map(len, trace.kept)) > CLOUD_BATCH  # two cloud batches from one edge batch
+    kinds = {(CLOUD_BATCH, 0), (CLOUD_BATCH, 3 * CLOUD_BATCH)}
+    assert {step[:2] for step in trace.steps} == kinds | (
+        {(0, 4 * CLOUD_BATCH)} if preset == "reference" else set()
+    )
+
+
+@pytest.mark.parametrize("mistake", [{"e_min_share": 0.03}, {"replays": False}])
+def test_the_comparison_can_fail(run, plain, mistake):
+    with pytest.raises(AssertionError):
+        assert_same(run("paper"), plain("paper", **mistake))
+
+
+def test_the_comparison_can_tell_the_presets_apart(run, plain):
+    with pytest.raises(AssertionError):
+        assert_same(run("paper"), plain("reference"))
+
+
+def test_a_device_that_falls_behind_still_computes_the_sequence(scenario, tmp_path):
+    """Each batch takes 1.2 s and the next one waits already: the updates come first all the same."""
+    slow = {"compute": {"gflops": math.inf, "overhead_ms": 1200.0}, "queue": {"capacity": 100}}
+    ideal = scenario("reference", slow)
     run = simulated(ideal, tmp_path)
-    plain = sequential(ideal, seen(ideal), preset == "reference")
-    print(preset, [len(k) for k in run.kept], [s[:2] for s in run.steps], np.abs(run.student-plain.student).max())
-    assert_same(run, plain)
+    assert 20 < len(run.kept) < BATCHES
+    assert_same(run, sequential(ideal, seen(ideal, len(run.kept)), reference=True))
+
+
+@pytest.mark.skipif("gaussian_noise" not in corruptions.names(), reason="no corruption to shift to")
+def test_an_ideal_link_under_a_shift(scenario, tmp_path):
+    noise = {"corruption": "gaussian_noise", "severity": 3}
+    shifting = {"schedule": [{"duration_s": 10.0}, noise], "upload_codec": "raw"}
+    ideal = scenario("paper", shifting)
+    images = seen(ideal)
+    assert not np.array_equal(images[20], seen(scenario("paper"))[20])
+    assert_same(simulated(ideal, tmp_path), sequential(ideal, images, reference=False))

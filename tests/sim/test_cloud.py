@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from models.codecs.raw import Raw
+from models.executor import Executor
+from models.strategies._interface import Outcome, Step, Version, Work
+from scenarios.schema import Cloud as CloudSettings
+from sim.clock import SECOND, Clock
+from sim.cloud import Cloud
+from sim.messages import Message, pack
+from sim.versions import VersionLog
+
+SOURCE = np.array([1.0, 2.0, 3.0], np.float32)
+STUDENT_OF = {"a-0": "a", "a-1": "a", "b-0": "b"}
+
+
+class Rows(list):
+    def add(self, **row):
+        self.append(row)
+
+
+@dataclass
+class FakeLink:
+    clock: Clock
+    sent: list = field(default_factory=list)
+
+    def send(self, size, message):
+        self.sent.append((self.clock.time / SECOND, size, message))
+
+
+@dataclass
+class FakeAgent:
+    """Every message of samples makes one step ready, of as many gigaflops as the first pixel says."""
+
+    clock: Clock
+    uploads: list = field(default_factory=list)
+    events: list = field(default_factory=list)
+    versions: dict = field(default_factory=dict)
+    publishes: bool = True
+
+    def receive(self, upload):
+        self.uploads.append(upload)
+        if upload.images is None or not len(upload.images):
+            return []
+        student = STUDENT_OF[upload.device]
+        return [Step(student, "batch", lambda: self.begin(student, int(upload.images.flat[0]), len(upload.images)))]
+
+    def begin(self, student, gigaflops, samples):
+        self.events.append((self.clock.time / SECOND, "begin", student, gigaflops))
+        return Work(samples, 5, gigaflops * 10**9, lambda: self.execute(student, gigaflops))
+
+    def execute(self, student, gigaflops):
+        self.events.append((self.clock.time / SECOND, "execute", student, gigaflops))
+        number = self.versions[student] = self.versions.get(student, 0) + 1
+        version = Version(student, number, SOURCE + number, SOURCE, (slice(0, 3),))
+        return Outcome({"distillation_loss": 0.5}, version if self.publishes else None)
+
+
+def make(accelerators=1, publishes=True, overhead_ms=0.0):
+    """A cloud of one gigaflop a second, with two devices of student a and one of student b."""
+    clock = Clock()
+    settings = CloudSettings.model_validate(
+        {"gflops": 1.0, "accelerators": accelerators, "overhead_ms": overhead_ms, "update_codec": "fp32"}
+    )
+    links = {device: FakeLink(clock) for device in STUDENT_OF}
+    members = {student: [(d, links[d]) for d, s in STUDENT_OF.items() if s == student] for student in "ab"}
+    cloud = Cloud(
+        clock,
+        settings,
+        FakeAgent(clock, publishes=publishes),
+        Executor(torch.device("cpu")),
+        dict.fromkeys(STUDENT_OF, Raw()),
+        members,
+        {student: VersionLog() for student in "ab"},
+        (1, 1, 1),
+        Rows(),
+    )
+    return SimpleNamespace(cloud=cloud, clock=clock, links=links, agent=cloud.agent, rows=cloud.table)
+
+
+def samples(device, *pixels):
+    return Message("samples", device, pack([bytes([pixel]) for pixel in pixels]), samples=len(pixels))
+
+
+def play(world, *messages, until=None):
+    """Let messages of a time in seconds, a sender and a step's seconds arrive; return the rows of the table."""
+    for time, device, duration in messages:
+        message = samples(device, duration)
+        world.clock.call_at(round(time * SECOND), lambda message=message: world.cloud.receive(message))
+    world.clock.run(until=None if until is None else round(until * SECOND))
+    return [(r["student"], r["step"], r["ready_s"], r["start_s"], r["finish_s"]) for r in world.rows]
+
+
+def test_a_step_takes_its_operations_and_the_fixed_cost():
+    world = make(overhead_ms=250.0)
+    assert play(world, (1.0, "a-0", 2)) == [("a", 0, 1.0, 1.0, 3.25)]
+    (row,) = world.rows
+    assert (row["kind"], row["new_samples"], row["replayed_samples"], row["flops"]) == ("batch", 1, 5, 2 * 10**9)
+    assert (row["distillation_loss"], row["foundation_loss"], row["version"]) == (0.5, None, 1)
+
+
+def test_one_accelerator_takes_steps_in_the_order_in_which_they_became_ready():
+    steps = play(make(), (0.0, "a-0", 2), (0.5, "b-0", 1), (1.0, "a-1", 1), (9.0, "b-0", 1))
+    assert steps == [
+        ("a", 0, 0.0, 0.0, 2.0),
+        ("b", 0, 0.5, 2.0, 3.0),
+        ("a", 1, 1.0, 3.0, 4.0),
+        ("b", 1, 9.0, 9.0, 10.0),
+    ]
+
+
+def test_steps_of_one_student_never_overlap_and_let_others_pass():
+    steps = play(make(accelerators=2), (0.0, "a-0", 4), (0.5, "a-1", 1), (1.0, "b-0", 2))
+    assert steps == [
+        ("b", 0, 1.0, 1.0, 3.0),
+        ("a", 0, 0.0, 0.0, 4.0),
+        ("a", 1, 0.5, 4.0, 5.0),
+    ]
+
+
+def test_no_more_steps_run_than_there_are_accelerators():
+    world, running = make(accelerators=2), []
+    messages = [(0.25 * k, device, 2) for k, device in enumerate(["a-0", "b-0", "a-1", "b-0"] * 5)]
+    for time, device, duration in messages:
+        world.clock.call_at(
+            round(time * SECOND), lambda m=samples(device, duration): world.cloud.receive(m)
+        )
+    while world.clock.peek() != float("inf"):
+        world.clock.step()
+        running.append(len(world.cloud.running))
+    assert set(running) == {0, 1, 2}
+    assert len(world.rows) == len(messages)
+
+
+def test_models_are_touched_in_the_order_in_which_steps_begin():
+    world = make(accelerators=2)
+    play(world, (0.0, "a-0", 4), (1.0, "b-0", 1))
+    assert world.agent.events == [
+        (0.0, "begin", "a", 4),
+        (1.0, "begin", "b", 1),
+        (2.0, "execute", "a", 4),  # b's result is due, and a began before it
+        (2.0, "execute", "b", 1),
+    ]
+
+
+def test_a_step_that_waits_is_chosen_when_it_begins():
+    world = make()
+    play(world, (0.0, "a-0", 3), (1.0, "a-0", 1))
+    assert [event[:2] for event in world.agent.events if event[1] == "begin"] == [(0.0, "begin"), (3.0, "begin")]
+
+
+def test_versions_are_published_when_their_step_is_done():
+    world = make()
+    play(world, (0.0, "a-0", 2), (0.0, "b-0", 1), (0.0, "a-0", 1))
+    assert world.cloud.versions["a"].published == [0, 2 * SECOND, 4 * SECOND]
+    assert world.cloud.versions["b"].published == [0, 3 * SECOND]
+
+
+def test_a_version_goes_to_the_devices_of_its_student_only():
+    world = make()
+    play(world, (0.0, "a-1", 2))
+    (first,), (second,) = world.links["a-0"].sent, world.links["a-1"].sent
+    assert world.links["b-0"].sent == []
+    for device, (time, size, message) in (("a-0", first), ("a-1", second)):
+        assert (time, size) == (2.0, len(message.payload))
+        assert (message.kind, message.device, message.version) == ("update", device, 1)
+        assert message.state.tolist() == (SOURCE + 1).tolist()
+
+
+def test_a_step_without_a_version_publishes_nothing():
+    world = make(publishes=False)
+    play(world, (0.0, "a-0", 1))
+    assert world.rows[0]["version"] is None
+    assert world.cloud.versions["a"].published == [0]
+    assert all(link.sent == [] for link in world.links.values())
+
+
+def test_the_end_of_the_run_leaves_steps_unfinished():
+    world = make()
+    play(world, (0.0, "a-0", 1), (0.0, "a-0", 2), (0.0, "b-0", 1), until=2.0)
+    world.cloud.finish()
+    assert [(r["student"], r["step"], r["finish_s"], r["version"]) for r in world.rows] == [
+        ("a", 0, 1.0, 1),
+        ("a", 1, 3.0, None),
+    ]
+    assert world.cloud.versions["a"].published == [0, SECOND]
+
+
+def test_images_are_decoded():
+    world = make()
+    world.cloud.receive(samples("a-0", 7, 9))
+    (upload,) = world.agent.uploads
+    assert (upload.device, upload.images.tolist()) == ("a-0", [[[[7]]], [[[9]]]])
+    assert upload.images.dtype == np.uint8
+
+
+def test_an_announcement_has_no_images():
+    world = make()
+    world.cloud.receive(samples("a-0"))
+    assert world.agent.uploads[0].images.shape == (0, 1, 1, 1)
+
+
+def test_statistics_are_decoded():
+    world = make()
+    world.cloud.receive(Message("statistics", "b-0", np.array([0.5, -1.0], "<f4").tobytes()))
+    (upload,) = world.agent.uploads
+    assert (upload.device, upload.images, upload.statistics.tolist()) == ("b-0", None, [0.5, -1.0])
+
+
+def test_a_message_with_another_number_of_images_than_it_says_is_refused():
+    world = make()
+    with pytest.raises(ValueError, match="shorter"):
+        world.cloud.receive(Message("samples", "a-0", pack([b"\x01"]), samples=2))

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from models.criteria._chain import KEPT
+from models.strategies._interface import LOCAL, Decision, DeviceName
+from scenarios.schema import Group, Shift
+from sim.clock import SECOND, Clock
+from sim.device import Device
+from sim.messages import Message, unpack
+from sim.versions import VersionLog
+from sim.world import Batch
+
+SAMPLES = 2
+
+
+class Rows(list):
+    def add(self, **row):
+        self.append(row)
+
+
+@dataclass
+class FakeStream:
+    """Batches of two images at given seconds."""
+
+    arrivals: list[float]
+
+    def batches(self):
+        for number, arrival in enumerate(self.arrivals):
+            indices = np.arange(SAMPLES) + SAMPLES * number
+            yield Batch(number, round(arrival * SECOND), indices, indices % 10, Shift())
+
+    def render(self, batch):
+        return np.zeros((len(batch), 4, 4, 1), np.uint8) + batch.number
+
+
+@dataclass
+class FakeAgent:
+    """Predicts class 0, takes a gigaflop for each sample and notes what it is asked to do."""
+
+    clock: Clock
+    decide: object = None
+    version: int = 0
+    calls: list = field(default_factory=list)
+
+    def flops(self, samples):
+        return samples * 10**9
+
+    def forward(self, images):
+        self.note("forward", int(images.flat[0]))
+        return SimpleNamespace(result=lambda: images)
+
+    def conclude(self, images):
+        self.note("conclude", int(images.flat[0]))
+        logits = torch.zeros(len(images), 10)
+        logits[:, 0] = 1.0
+        return self.decide(logits) if self.decide else Decision(logits, [LOCAL] * len(images))
+
+    def receive(self, number, state):
+        self.note("swap", number)
+        self.version = number
+
+    def note(self, what, number):
+        self.calls.append((self.clock.time / SECOND, what, number))
+
+
+class FakeLink:
+    def __init__(self):
+        self.sent = []
+
+    def send(self, size, message):
+        self.sent.append((size, message))
+
+
+def make(arrivals, decide=None, capacity=4, overflow="drop_oldest", seconds_a_batch=1.0, versions=None):
+    """A device that takes `seconds_a_batch` for each batch."""
+    settings = Group.model_validate(
+        {
+            "stream": {"rate_hz": 1.0},
+            "compute": {"gflops": SAMPLES / seconds_a_batch},
+            "queue": {"capacity": capacity, "overflow": overflow},
+            "link": {"uplink_mbps": 1.0, "downlink_mbps": 1.0},
+            "upload_codec": "raw",
+        }
+    )
+    clock = Clock()
+    agent = FakeAgent(clock, decide)
+    device = Device(
+        clock, DeviceName("camera-0", "camera"), settings, FakeStream(arrivals), agent, versions, Rows()
+    )
+    device.uplink = FakeLink()
+    device.start()
+    return device
+
+
+def rows(device):
+    """What became of each batch: its number, status, arrival, start and completion."""
+    found = ((r["batch"], r["status"], r["arrival_s"], r["start_s"], r["completion_s"]) for r in device.table)
+    return sorted(found)
+
+
+def update(number):
+    return Message("update", "camera-0", b"", version=number, state=np.zeros(1, np.float32))
+
+
+def test_batches_are_predicted_one_after_another():
+    device = make([0.0, 0.5, 4.0])
+    device.clock.run()
+    assert rows(device) == [
+        (0, "predicted", 0.0, 0.0, 1.0),
+        (1, "predicted", 0.5, 1.0, 2.0),
+        (2, "predicted", 4.0, 4.0, 5.0),
+    ]
+
+
+def test_a_full_queue_drops_the_oldest():
+    device = make([0.0, 0.1, 0.2, 0.3, 0.4], capacity=2)
+    device.clock.run()
+    assert rows(device) == [
+        (0, "predicted", 0.0, 0.0, 1.0),
+        (1, "dropped", 0.1, None, None),
+        (2, "dropped", 0.2, None, None),
+        (3, "predicted", 0.3, 1.0, 2.0),
+        (4, "predicted", 0.4, 2.0, 3.0),
+    ]
+
+
+def test_a_full_queue_drops_the_newest():
+    device = make([0.0, 0.1, 0.2, 0.3, 0.4], capacity=2, overflow="drop_newest")
+    device.clock.run()
+    assert rows(device) == [
+        (0, "predicted", 0.0, 0.0, 1.0),
+        (1, "predicted", 0.1, 1.0, 2.0),
+        (2, "predicted", 0.2, 2.0, 3.0),
+        (3, "dropped", 0.3, None, None),
+        (4, "dropped", 0.4, None, None),
+    ]
+
+
+def test_an_idle_device_loses_nothing_with_a_queue_of_one():
+    device = make([0.0, 1.5, 3.0, 3.25, 5.5], capacity=1)
+    device.clock.run()
+    assert [status for _, status, *_ in rows(device)] == ["predicted"] * 5
+
+
+def test_batches_of_one_moment_are_taken_in_order():
+    device = make([1.0, 1.0, 1.0], capacity=2)
+    device.clock.run()
+    assert [start for *_, start, _ in rows(device)] == [1.0, 2.0, 3.0]
+
+
+def test_an_instant_device_completes_on_arrival():
+    device = make([0.0, 0.5, 0.5])
+    device.settings = device.settings.model_copy(
+        update={"compute": device.settings.compute.model_copy(update={"gflops": float("inf")})}
+    )
+    device.clock.run()
+    assert [row[2:] for row in rows(device)] == [(0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)]
+
+
+def test_the_fixed_cost_comes_with_each_batch():
+    device = make([0.0])
+    compute = device.settings.compute.model_copy(update={"overhead_ms": 250.0})
+    device.settings = device.settings.model_copy(update={"compute": compute})
+    device.clock.run()
+    assert rows(device) == [(0, "predicted", 0.0, 0.0, 1.25)]
+    assert device.busy == 1.25 * SECOND
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
+def test_counts_balance_at_every_event(overflow):
+    arrivals = np.random.default_rng(0).exponential(0.6, 60).cumsum().tolist()
+    device = make(arrivals, capacity=2, overflow=overflow)
+    counts, seen = device.counts, set()
+    while device.clock.peek() != float("inf"):
+        device.clock.step()
+        assert counts.arrived == counts.predicted + counts.queued + counts.in_progress + counts.dropped
+        assert 0 <= counts.queued <= 2 * SAMPLES
+        assert counts.in_progress in (0, SAMPLES)
+        seen.add((counts.queued, counts.in_progress, counts.dropped > 0))
+    assert {(0, 0, False), (2 * SAMPLES, SAMPLES, True)} <= seen
+    assert counts.arrived == 60 * SAMPLES == counts.predicted + counts.dropped
+    tallies = {status: 0 for status in ("predicted", "dropped")}
+    for row in device.table:
+        tallies[row["status"]] += row["samples"]
+    assert tallies == {"predicted": counts.predicted, "dropped": counts.dropped}
+
+
+def test_the_end_of_the_run_leaves_batches_undone():
+    device = make([0.0, 0.1, 0.2, 9.0])
+    device.clock.run(until=round(1.5 * SECOND))
+    device.finish()
+    assert rows(device) == [
+        (0, "predicted", 0.0, 0.0, 1.0),
+        (1, "in_progress", 0.1, 1.0, None),
+        (2, "queued", 0.2, None, None),
+    ]
+    counts = device.counts
+    assert (counts.arrived, counts.predicted, counts.in_progress, counts.queued) == (6, 2, 2, 2)
+    assert (device.busy, device.flops) == (SECOND, 2 * 10**9)
+
+
+def test_a_version_is_swapped_in_between_batches():
+    device = make([0.0, 0.5, 5.0])
+    device.clock.call_at(round(0.2 * SECOND), lambda: device.receive(update(1)))
+    device.clock.call_at(round(3.0 * SECOND), lambda: device.receive(update(2)))
+    device.clock.run()
+    assert device.agent.calls == [
+        (0.0, "forward", 0),
+        (1.0, "conclude", 0),
+        (1.0, "swap", 1),
+        (1.0, "forward", 1),
+        (2.0, "conclude", 1),
+        (5.0, "swap", 2),
+        (5.0, "forward", 2),
+        (6.0, "conclude", 2),
+    ]
+    assert [row["version"] for row in device.table] == [0, 1, 2]
+
+
+def test_the_newest_version_replaces_one_that_waits():
+    device = make([0.0, 0.5])
+    for time, number in ((0.2, 1), (0.6, 2)):
+        device.clock.call_at(round(time * SECOND), lambda n=number: device.receive(update(n)))
+    device.clock.run()
+    assert [call for call in device.agent.calls if call[1] == "swap"] == [(1.0, "swap", 2)]
+
+
+def test_age_and_lag_of_the_version_are_those_at_the_start():
+    versions = VersionLog()
+    for number, time in enumerate((0.25, 0.5, 1.5), start=1):
+        versions.publish(number, round(time * SECOND))
+    device = make([0.75], versions=versions)
+    device.clock.call_at(round(0.6 * SECOND), lambda: device.receive(update(1)))
+    device.clock.run()
+    (row,) = device.table
+    assert (row["version"], row["version_age_s"], row["versions_behind"]) == (1, 0.5, 1)
+
+
+def test_without_a_cloud_versions_have_no_age():
+    device = make([0.75])
+    device.clock.run()
+    (row,) = device.table
+    assert (row["version"], row["version_age_s"], row["versions_behind"]) == (0, None, None)
+
+
+def test_a_prediction_is_recorded_with_its_parents():
+    device = make([0.0])
+    device.clock.run()
+    (row,) = device.table
+    assert row["image"].tolist() == [0, 1]
+    assert row["label"].tolist() == [0, 1]
+    assert row["prediction"].tolist() == [0, 0]
+    assert (row["correct"], device.counts.correct) == (1, 1)
+    assert row["verdict"] == [LOCAL, LOCAL]
+    share = torch.tensor([1.0] + [0.0] * 9).softmax(0)
+    assert row["entropy"] == pytest.approx([float(-(share * share.log()).sum())] * 2)
+
+
+def test_what_is_kept_is_sent_in_one_message():
+    device = make([0.0, 2.0], lambda logits: Decision(logits, [KEPT, "redundant"]))
+    device.clock.run()
+    assert [size for size, _ in device.uplink.sent] == [4 + 16] * 2
+    first, second = (message for _, message in device.uplink.sent)
+    assert (first.kind, first.device, first.samples) == ("samples", "camera-0", 1)
+    assert unpack(second.payload) == [b"\x01" * 16]  # the first image of batch 1
+    assert device.counts.uploaded == 2
+    assert [row["kept"] for row in device.table] == [1, 1]
+
+
+def test_nothing_kept_is_nothing_sent():
+    device = make([0.0])
+    device.clock.run()
+    assert device.uplink.sent == []
+
+
+def test_a_batch_can_be_announced_without_images():
+    device = make([0.0], lambda logits: Decision(logits, [LOCAL, LOCAL], announce=True))
+    device.clock.run()
+    assert device.uplink.sent == [(0, Message("samples", "camera-0", b"", samples=0))]
+
+
+def test_statistics_go_ahead_of_the_images():
+    statistics = np.array([1.5, -2.0], np.float32)
+    device = make([0.0], lambda logits: Decision(logits, [KEPT, KEPT], statistics))
+    device.clock.run()
+    assert [message.kind for _, message in device.uplink.sent] == ["statistics", "samples"]
+    assert np.frombuffer(device.uplink.sent[0][1].payload, "<f4").tolist() == [1.5, -2.0]
+
+
+def test_images_are_sent_when_the_prediction_is_done():
+    device = make([0.0], lambda logits: Decision(logits, [KEPT, KEPT]))
+    device.clock.run(until=SECOND)
+    assert device.uplink.sent == []
+    device.clock.run(until=SECOND + 1)
+    assert len(device.uplink.sent) == 1
