@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.errors import InputError
+
 
 class Statistics(Enum):
     """Which statistics a batch normalisation layer uses in a forward pass."""
@@ -51,7 +53,7 @@ class BatchRenormalisation(nn.Module):
     def __init__(self, source: nn.BatchNorm2d | nn.BatchNorm1d) -> None:
         super().__init__()
         if source.running_mean is None or source.running_var is None:
-            raise ValueError("a batch normalisation layer without running statistics cannot be adapted")
+            raise InputError("a batch normalisation layer without running statistics cannot be adapted")
         size = source.num_features
         affine = source.affine
         self.weight = nn.Parameter(source.weight.detach().clone() if affine else torch.ones(size))
@@ -151,7 +153,7 @@ class AdaptableModel:
         self.network.requires_grad_(False).eval()
         affine, statistics = list(self._affine()), list(self._statistics())
         if not affine:
-            raise ValueError("the model has no normalisation layer with affine parameters to adapt")
+            raise InputError("the model has no normalisation layer with affine parameters to adapt")
         names, pieces, start = [], [], 0
         for layer_name, _, key, tensor in (*affine, *statistics):
             names.append(f"{layer_name}.{key}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
-from scenarios.settings import NonNegative, Positive, Settings
+from scenarios.settings import Name, NonNegative, Positive, Settings
 
 if TYPE_CHECKING:
     from models.codecs import Base as ImageCodec
@@ -21,9 +21,6 @@ else:
     DataSetSource = catalogue.tagged_by_key(catalogue.DATASETS)
     ModelSource = catalogue.tagged_by_key(catalogue.MODELS)
     StrategySettings = catalogue.tagged_by_field(catalogue.STRATEGIES, "name")
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
-"""Letters, digits, '.', '_' and '-': it becomes part of file names."""
 
 
 def _known_corruption(name: str) -> str:

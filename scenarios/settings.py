@@ -84,3 +84,6 @@ ExistingFile = Annotated[Path, Field(strict=False), AfterValidator(existing_file
 Positive = Annotated[float, Field(gt=0)]
 """A float above zero; `.inf` stands for no limit."""
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+"""Letters, digits, '.', '_' and '-': it becomes part of file names."""

@@ -27,7 +27,10 @@ BATCHES = pa.schema(
         ("corruption", pa.string()),  # none or the corruption's name
         ("severity", pa.int8()),  # 0 without corruption
         ("version", pa.int32()),  # of the edge model that predicted; 0 is the model as deployed
-        ("version_age_s", pa.float64()),  # start_s less the time that the cloud published the version
+        (
+            "version_age_s",
+            pa.float64(),
+        ),  # start_s less the time of publication; version 0 counts as published at 0
         ("versions_behind", pa.int32()),  # versions that the cloud had published beyond it by start_s
         ("samples", pa.int32()),
         ("correct", pa.int32()),
@@ -53,7 +56,7 @@ TRANSFERS = pa.schema(
         ("message", pa.int64()),  # counts the messages of this device and direction from 0
         ("kind", pa.string()),  # samples, statistics or update
         ("status", pa.string()),  # delivered, in_flight or queued (at the end of the run)
-        ("samples", pa.int32()),  # images in the message
+        ("samples", pa.int32()),  # images in the message; 0 for statistics and updates
         ("version", pa.int32()),  # version carried down; null on the way up
         ("payload_bytes", pa.int64()),  # as really encoded
         ("header_bytes", pa.int64()),
@@ -82,7 +85,7 @@ UPDATES = pa.schema(
         ("kl_term", pa.float64()),
         ("cross_entropy_term", pa.float64()),
         ("flops", pa.int64()),
-        ("version", pa.int32()),  # published after the step; null where none was
+        ("version", pa.int32()),  # published when the step finished; null where none was
     ]
 )
 
@@ -100,7 +103,7 @@ DEVICES = pa.schema(
         ("samples_in_progress", pa.int64()),
         ("samples_dropped", pa.int64()),
         ("samples_correct", pa.int64()),
-        ("samples_uploaded", pa.int64()),  # handed to the uplink
+        ("samples_uploaded", pa.int64()),  # handed to the uplink: the sum of its upward transfers' samples
         ("busy_s", pa.float64()),
         ("flops", pa.int64()),
         *(

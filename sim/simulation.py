@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.executor import Executor
 from models.normalisation import AdaptableModel
+from models.preflight import check_fit
 from models.strategies._interface import DeviceName, Laboratory
 from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
@@ -147,12 +148,15 @@ class Simulation:
     def _laboratory(self, devices: list[DeviceName], data: Images, place: torch.device) -> Laboratory:
         models = self.scenario.models
         source = models.edge.load()
+        check_fit(data, source, "edge")
         edge = AdaptableModel(source.network, place)
         height, width, channels = (int(size) for size in data.images.shape[1:])
 
         def load_foundation() -> LoadedModel:
             assert models.foundation is not None  # the schema asks for one where it is needed
-            return models.foundation.load()
+            foundation = models.foundation.load()
+            check_fit(data, foundation, "foundation")
+            return foundation
 
         return Laboratory(
             executor=self.executor,

@@ -112,9 +112,7 @@ def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.random.fork_rng():
         for seed, name in enumerate(("edge", "foundation")):
             torch.manual_seed(seed)
-            save_file(
-                ResidualNetwork((4, 8), (1, 1), 10).state_dict(), str(folder / f"{name}.safetensors")
-            )
+            save_file(ResidualNetwork((4, 8), (1, 1), 10).state_dict(), str(folder / f"{name}.safetensors"))
     return folder
 
 

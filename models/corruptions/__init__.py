@@ -15,10 +15,9 @@ https://github.com/hendrycks/robustness (`make_cifar_c.py` and `corruptions.py` 
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
 from typing import TYPE_CHECKING
+
+from scenarios import catalogue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,10 +26,9 @@ if TYPE_CHECKING:
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
-@functools.cache
 def names() -> tuple[str, ...]:
     """Return the names of the corruptions in alphabetical order, without importing any of them."""
-    return tuple(sorted(entry.name for entry in pkgutil.iter_modules(__path__) if entry.name[0] != "_"))
+    return catalogue.names(__name__)
 
 
 def corrupt(
@@ -55,9 +53,10 @@ def corrupt(
         raise ValueError(f"unknown corruption {name!r}; the known ones are {', '.join(names())}")
     if severity not in SEVERITIES:
         raise ValueError(f"severity {severity!r} is not one of 1, 2, 3, 4, 5")
-    levels = importlib.import_module(f"{__name__}._levels")
-    pixels = levels.checked(images)
-    if pixels.size == 0:
-        return levels.to_bytes(levels.to_floats(pixels))  # type: ignore[no-any-return]
-    corruption = importlib.import_module(f"{__name__}.{name}")
-    return levels.to_bytes(corruption.apply(levels.to_floats(pixels), severity, generator))  # type: ignore[no-any-return]
+    from models.corruptions import _levels  # noqa: PLC0415 - listing the names needs no NumPy
+
+    pixels = _levels.checked(images)
+    floats = _levels.to_floats(pixels)
+    if pixels.size:
+        floats = catalogue.module(__name__, name).apply(floats, severity, generator)
+    return _levels.to_bytes(floats)

@@ -41,11 +41,12 @@ class RedundantState:
 
     def keep(self, entropies: Tensor, probabilities: Tensor) -> Tensor:
         """Return |cos(p, m)| < d_margin and move m towards the kept samples."""
+        import torch  # noqa: PLC0415
         from torch.nn import functional as F  # noqa: PLC0415
 
         if self.mean is None:
             self.mean = probabilities.mean(0)
-            return probabilities.sum(1) > 0  # all of them
+            return torch.ones(len(probabilities), dtype=torch.bool)
         kept = F.cosine_similarity(probabilities, self.mean[None], dim=1).abs() < self.d_margin
         if bool(kept.any()):
             self.mean = 0.9 * self.mean + 0.1 * probabilities[kept].mean(0)

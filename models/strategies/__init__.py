@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from scenarios.settings import Settings
+from scenarios.settings import Name, Settings
 
 if TYPE_CHECKING:
     from models.strategies._interface import Laboratory, Strategy
@@ -14,7 +14,7 @@ class Base(Settings):
     """Settings of a strategy; `build` returns the strategy itself for one run."""
 
     name: str
-    label: str | None = None
+    label: Name | None = None
     """Name of the result folder, where one strategy stands twice in a list; the strategy's name by default."""
 
     needs_foundation: ClassVar[bool] = False

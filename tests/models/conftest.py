@@ -22,4 +22,6 @@ def tiny():
 @pytest.fixture
 def images():
     """Build uint8 (count, 8, 8, 1)."""
-    return lambda count, seed=0: np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 1), dtype=np.uint8)
+    return lambda count, seed=0: np.random.default_rng(seed).integers(
+        0, 256, (count, 8, 8, 1), dtype=np.uint8
+    )

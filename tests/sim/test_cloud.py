@@ -49,7 +49,11 @@ class FakeAgent:
         if upload.images is None or not len(upload.images):
             return []
         student = STUDENT_OF[upload.device]
-        return [Step(student, "batch", lambda: self.begin(student, int(upload.images.flat[0]), len(upload.images)))]
+        return [
+            Step(
+                student, "batch", lambda: self.begin(student, int(upload.images.flat[0]), len(upload.images))
+            )
+        ]
 
     def begin(self, student, gigaflops, samples):
         self.events.append((self.clock.time / SECOND, "begin", student, gigaflops))
@@ -101,7 +105,12 @@ def test_a_step_takes_its_operations_and_the_fixed_cost():
     world = make(overhead_ms=250.0)
     assert play(world, (1.0, "a-0", 2)) == [("a", 0, 1.0, 1.0, 3.25)]
     (row,) = world.rows
-    assert (row["kind"], row["new_samples"], row["replayed_samples"], row["flops"]) == ("batch", 1, 5, 2 * 10**9)
+    assert (row["kind"], row["new_samples"], row["replayed_samples"], row["flops"]) == (
+        "batch",
+        1,
+        5,
+        2 * 10**9,
+    )
     assert (row["distillation_loss"], row["foundation_loss"], row["version"]) == (0.5, None, 1)
 
 
@@ -128,9 +137,8 @@ def test_no_more_steps_run_than_there_are_accelerators():
     world, running = make(accelerators=2), []
     messages = [(0.25 * k, device, 2) for k, device in enumerate(["a-0", "b-0", "a-1", "b-0"] * 5)]
     for time, device, duration in messages:
-        world.clock.call_at(
-            round(time * SECOND), lambda m=samples(device, duration): world.cloud.receive(m)
-        )
+        message = samples(device, duration)
+        world.clock.call_at(round(time * SECOND), lambda message=message: world.cloud.receive(message))
     while world.clock.peek() != float("inf"):
         world.clock.step()
         running.append(len(world.cloud.running))
@@ -152,7 +160,10 @@ def test_models_are_touched_in_the_order_in_which_steps_begin():
 def test_a_step_that_waits_is_chosen_when_it_begins():
     world = make()
     play(world, (0.0, "a-0", 3), (1.0, "a-0", 1))
-    assert [event[:2] for event in world.agent.events if event[1] == "begin"] == [(0.0, "begin"), (3.0, "begin")]
+    assert [event[:2] for event in world.agent.events if event[1] == "begin"] == [
+        (0.0, "begin"),
+        (3.0, "begin"),
+    ]
 
 
 def test_versions_are_published_when_their_step_is_done():

@@ -185,7 +185,7 @@ def test_counts_balance_at_every_event(overflow):
         seen.add((counts.queued, counts.in_progress, counts.dropped > 0))
     assert {(0, 0, False), (2 * SAMPLES, SAMPLES, True)} <= seen
     assert counts.arrived == 60 * SAMPLES == counts.predicted + counts.dropped
-    tallies = {status: 0 for status in ("predicted", "dropped")}
+    tallies = dict.fromkeys(("predicted", "dropped"), 0)
     for row in device.table:
         tallies[row["status"]] += row["samples"]
     assert tallies == {"predicted": counts.predicted, "dropped": counts.dropped}

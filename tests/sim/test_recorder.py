@@ -37,7 +37,11 @@ def test_rows_are_written_once_enough_are_held(tmp_path):
     assert held[-1] == 5
     table.close()
     file = pq.ParquetFile(tmp_path / "t.parquet")
-    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [ROWS_HELD, ROWS_HELD, 5]
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [
+        ROWS_HELD,
+        ROWS_HELD,
+        5,
+    ]
     assert file.read().column("size").to_pylist() == list(range(2 * ROWS_HELD + 5))
 
 
@@ -66,3 +70,10 @@ def test_an_interrupted_run_leaves_readable_tables(tmp_path, error):
         raise error
     assert pq.read_table(tmp_path / "updates.parquet").column("student").to_pylist() == ["fleet"]
     assert len(pq.read_table(tmp_path / "batches.parquet")) == 0
+
+
+def test_a_table_that_cannot_be_finished_leaves_the_others_readable(tmp_path):
+    columns = TABLES["batches.parquet"].names
+    with pytest.raises(OverflowError), Recorder(tmp_path) as recorder:
+        recorder.batches.add(**dict.fromkeys(columns) | {"batch": 2**63})  # more than 64 bits hold
+    assert len(pq.read_table(tmp_path / "devices.parquet")) == 0

@@ -17,10 +17,18 @@ def strained(tiny, **changes):
     """A group whose device and link cannot keep up: batches are dropped, messages wait and are lost."""
     return tiny.group(
         count=2,
-        compute={"gflops": 0.0003},
+        compute={"gflops": 0.0001},
         queue={"capacity": 2},
         schedule=[{"duration_s": 3.0}, NOISE],
-        link={"uplink_mbps": 0.004, "downlink_mbps": 0.001, "latency_ms": 300.0, "jitter_ms": 100.0, "loss": 0.2},
+        link={
+            "uplink_mbps": 0.002,
+            "downlink_mbps": 0.001,
+            "latency_ms": 300.0,
+            "jitter_ms": 100.0,
+            "loss": 0.2,
+            "packet_bytes": 50,
+            "header_bytes": 5,
+        },
         **changes,
     )
 
@@ -42,10 +50,11 @@ def seen(folder, *columns):
 
 def test_one_seed_gives_one_result(tiny, tmp_path, strategy):
     runs = [
-        tiny.run(tmp_path / name, strategy=strategy, groups={"cameras": strained(tiny)}) for name in ("a", "b")
+        tiny.run(tmp_path / name, strategy=strategy, groups={"cameras": strained(tiny)})
+        for name in ("a", "b")
     ]
     first, second = map(tables, runs)
-    assert len(first["batches.parquet"]) >= 38
+    assert len(first["batches.parquet"]) == 40
     for name in TABLES:
         assert first[name].equals(second[name]), name
 
@@ -97,10 +106,10 @@ def test_other_devices_change_nothing_in_what_a_device_sees(tiny, tmp_path, stra
     if strategy["name"] == "source":  # then the predictions do not change either
         columns += ["start_s", "completion_s", "prediction", "entropy"]
     before, after = (
-        seen(tiny.run(tmp_path / name, strategy=strategy, groups=groups), *columns)
+        seen(tiny.run(tmp_path / name, strategy=strategy, groups=groups, duration_s=5.0), *columns)
         for name, groups in (("few", few), ("many", many))
     )
-    assert len(before) >= 38 < len(after)
+    assert 20 == len(before) < len(after)
     assert {key: after[key] for key in before} == before
 
 
@@ -163,9 +172,12 @@ def test_tables_add_up_to_the_account_of_each_device(tiny, tmp_path):
             account = ledger_of(transfers)
             assert {state: device[f"{way}link_{state}_bytes"] for state in STATES} == account
             occurred |= {(way, state) for state, total in account.items() if total}
-        uploads = [r for r in read["transfers.parquet"] if r["device"] == device["device"] and r["kind"] == "samples"]
+        uploads = [
+            r for r in read["transfers.parquet"] if r["device"] == device["device"] and r["kind"] == "samples"
+        ]
         assert device["samples_uploaded"] == sum(row["samples"] for row in uploads)
-    assert len(occurred) == 2 * len(STATES)
+        assert device["samples_dropped"] > 0
+    assert occurred == {(way, state) for way in ("up", "down") for state in STATES}
 
 
 def ledger_of(transfers):
@@ -187,12 +199,16 @@ def ledger_of(transfers):
 
 def test_every_version_is_published_and_sent_once_to_every_device(tiny, tmp_path):
     folder = tiny.run(tmp_path, strategy=tiny.cema())
-    published = [version for version in pq.read_table(folder / "updates.parquet").column("version").to_pylist()]
-    assert [version for version in published if version] == list(range(1, max(filter(None, published)) + 1))
+    steps = pq.read_table(folder / "updates.parquet").column("version").to_pylist()
+    published = [version for version in steps if version is not None]
+    assert published == list(range(1, len(published) + 1))
+    assert len(published) > 5
     transfers = pq.read_table(folder / "transfers.parquet").to_pylist()
     for device in ("cameras-0", "cameras-1"):
-        sent = sorted(row["version"] for row in transfers if row["device"] == device and row["direction"] == "down")
-        assert sent == [version for version in published if version]
+        sent = sorted(
+            row["version"] for row in transfers if row["device"] == device and row["direction"] == "down"
+        )
+        assert sent == published
 
 
 def test_versions_arrive_before_they_are_used(tiny, tmp_path):
@@ -241,6 +257,8 @@ def test_progress(tiny, tmp_path):
 
 
 def test_directions_of_a_link():
-    link = Link(uplink_mbps=1.0, downlink_mbps=2.0, latency_ms=5.0, loss=0.1, uplink_latency_ms=0.0, downlink_loss=0.2)
+    link = Link(
+        uplink_mbps=1.0, downlink_mbps=2.0, latency_ms=5.0, loss=0.1, uplink_latency_ms=0.0, downlink_loss=0.2
+    )
     assert direction_of(link, "up") == Direction(1.0, latency_ms=0.0, loss=0.1)
     assert direction_of(link, "down") == Direction(2.0, latency_ms=5.0, loss=0.2)

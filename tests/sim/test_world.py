@@ -13,7 +13,8 @@ from sim.streams import RandomStreams
 from sim.world import DeviceStream, Schedule
 
 IMAGES = Images(
-    np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), dtype=np.uint8), np.arange(30, dtype=np.int64) % 10
+    np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), dtype=np.uint8),
+    np.arange(30, dtype=np.int64) % 10,
 )
 
 

@@ -31,7 +31,11 @@ class Recording:
 
 def chain():
     static = Unreliable(threshold="static")
-    criteria = {"unreliable": static, "low_informative": LowInformative(), "redundant": Redundant(d_margin=0.4)}
+    criteria = {
+        "unreliable": static,
+        "low_informative": LowInformative(),
+        "redundant": Redundant(d_margin=0.4),
+    }
     return Exclusion({name: settings.build(4) for name, settings in criteria.items()})
 
 

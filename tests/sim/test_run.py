@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import analysis.conclusion
+from models.errors import InputError
+from scenarios import loader
+from sim.results import MANIFEST, SCENARIO, TABLES
+from sim.run import Options, check, default_folder, run_scenario
+
+BOTH = [{"name": "source"}, {"name": "source", "label": "again"}]
+
+
+@pytest.fixture
+def concluded(monkeypatch):
+    """The folders that were handed over to be summarised, in place of summaries and figures."""
+    folders = []
+    monkeypatch.setattr(analysis.conclusion, "conclude", folders.append)
+    return folders
+
+
+def run(scenario, folder, report=None, force=False):
+    run_scenario(scenario, folder, Options("cpu", force, allow_code=True), report)
+
+
+def manifest(folder):
+    return json.loads((folder / MANIFEST).read_text())
+
+
+def stop_at(simulated_s, error, strategy=None):
+    """Return a report that raises `error` at a simulated time of a strategy."""
+
+    def report(label, progress):
+        if strategy in (None, label) and progress.simulated_s >= simulated_s:
+            raise error
+
+    return report
+
+
+def test_one_strategy_writes_into_the_folder_itself(tiny, tmp_path, concluded):
+    run(tiny.scenario(), tmp_path / "deep" / "out")
+    assert concluded == [tmp_path / "deep" / "out"]
+    assert {path.name for path in concluded[0].iterdir()} == {SCENARIO, MANIFEST, *TABLES}
+
+
+def test_several_strategies_write_into_folders_of_their_own(tiny, tmp_path, concluded):
+    run(tiny.scenario(strategy=BOTH), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {SCENARIO, "source", "again"}
+    for label in ("source", "again"):
+        assert {path.name for path in (tmp_path / label).iterdir()} == {SCENARIO, MANIFEST, *TABLES}
+        assert manifest(tmp_path / label)["strategy"] == label
+
+
+def test_a_strategy_does_not_feel_those_before_it(tiny, tmp_path, concluded):
+    run(tiny.scenario(strategy=[{"name": "source"}, tiny.cema()]), tmp_path / "both")
+    run(tiny.scenario(strategy=tiny.cema()), tmp_path / "alone")
+    for name in TABLES:
+        after, alone = pq.read_table(tmp_path / "both/cema" / name), pq.read_table(tmp_path / "alone" / name)
+        assert len(alone) > 0
+        assert after.equals(alone), name
+
+
+def test_the_scenario_is_written_with_every_default(tiny, tmp_path, concluded):
+    scenario = tiny.scenario(strategy=BOTH)
+    run(scenario, tmp_path)
+    assert loader.load(tmp_path / SCENARIO) == scenario
+    assert loader.load(tmp_path / "again" / SCENARIO).strategy == scenario.strategy[1:]
+
+
+def test_the_manifest_of_a_run(tiny, tmp_path, concluded):
+    run(tiny.scenario(duration_s=2.0), tmp_path)
+    found = manifest(tmp_path)
+    assert {
+        key: found[key]
+        for key in ("scenario", "strategy", "seed", "status", "error", "simulated_s", "device")
+    } == {
+        "scenario": "tiny",
+        "strategy": "source",
+        "seed": 7,
+        "status": "done",
+        "error": None,
+        "simulated_s": 2.0,
+        "device": "cpu",
+    }
+    assert found["content_hash"] == loader.content_hash(tiny.scenario(duration_s=2.0))
+    assert found["versions"].keys() >= {"python", "torch", "simpy"}
+
+
+def test_the_manifest_says_running_until_the_end(tiny, tmp_path, concluded):
+    seen = set()
+    run(tiny.scenario(), tmp_path, lambda *_: seen.add(manifest(tmp_path)["status"]))
+    assert seen == {"running"}
+
+
+def test_progress_is_reported_under_the_strategys_label(tiny, tmp_path, concluded):
+    reports = []
+    run(
+        tiny.scenario(strategy=BOTH),
+        tmp_path,
+        lambda label, progress: reports.append((label, progress.simulated_s)),
+    )
+    assert list(dict.fromkeys(label for label, _ in reports)) == ["source", "again"]
+    assert reports[-1] == ("again", 10.0)
+
+
+def test_an_existing_folder_is_left_alone(tiny, tmp_path, concluded):
+    (tmp_path / SCENARIO).write_text("mine")
+    with pytest.raises(InputError, match=r"exists already.*--force"):
+        run(tiny.scenario(), tmp_path)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(SCENARIO, "mine")]
+
+
+def test_force_replaces_a_result_folder(tiny, tmp_path, concluded):
+    (tmp_path / SCENARIO).write_text("old")
+    (tmp_path / "stale.parquet").write_text("old")
+    run(tiny.scenario(), tmp_path, force=True)
+    assert not (tmp_path / "stale.parquet").exists()
+    assert manifest(tmp_path)["status"] == "done"
+
+
+def test_force_deletes_no_folder_of_another_kind(tiny, tmp_path, concluded):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="not a result folder"):
+        run(tiny.scenario(), tmp_path, force=True)
+    assert (tmp_path / "thesis.tex").read_text() == "precious"
+
+
+def test_force_replaces_what_a_link_points_to(tiny, tmp_path, concluded):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / SCENARIO).write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    run(tiny.scenario(), tmp_path / "link", force=True)
+    assert manifest(tmp_path / "there")["status"] == "done"
+
+
+def test_an_empty_folder_may_exist(tiny, tmp_path, concluded):
+    run(tiny.scenario(), tmp_path)
+    assert manifest(tmp_path)["status"] == "done"
+
+
+@pytest.mark.parametrize("place", ["out", "out/below"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_in_the_folders_place_is_the_users_mistake(tiny, tmp_path, concluded, place, force):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(InputError, match="out"):
+        run(tiny.scenario(), tmp_path / place, force=force)
+    assert (tmp_path / "out").read_text() == "a file"
+
+
+def test_a_mistake_in_the_data_leaves_an_existing_folder_alone(tiny, tmp_path, concluded):
+    (tmp_path / SCENARIO).write_text("old")
+    scenario = tiny.scenario(data={"npz": "network.py"})  # not an archive
+    with pytest.raises(InputError, match=r"network\.py"):
+        run(scenario, tmp_path, force=True)
+    assert (tmp_path / SCENARIO).read_text() == "old"
+
+
+def test_an_interrupted_run_leaves_readable_results(tiny, tmp_path, concluded):
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny.scenario(strategy=tiny.cema()), tmp_path, stop_at(5.0, KeyboardInterrupt()))
+    found = manifest(tmp_path)
+    assert (found["status"], found["simulated_s"]) == ("interrupted", 5.0)
+    (first, second) = pq.read_table(tmp_path / "devices.parquet").to_pylist()
+    assert first["samples_arrived"] == second["samples_arrived"] == 20
+    batches = pq.read_table(tmp_path / "batches.parquet")
+    assert sum(batches.column("samples").to_pylist()) == 40
+    assert concluded == [tmp_path]
+
+
+def test_an_interrupt_in_the_middle_of_a_forward_pass(tiny, tmp_path, concluded, monkeypatch):
+    from models.executor import Executor  # noqa: PLC0415
+
+    run_until = Executor.run_until
+
+    def interrupted(self, pending):
+        if self.forward_passes == 9:
+            raise KeyboardInterrupt
+        run_until(self, pending)
+
+    monkeypatch.setattr(Executor, "run_until", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny.scenario(), tmp_path)
+    assert manifest(tmp_path)["status"] == "interrupted"
+    statuses = pq.read_table(tmp_path / "batches.parquet").column("status").to_pylist()
+    assert statuses == ["predicted"] * 9 + ["in_progress"]
+
+
+def test_an_interrupt_ends_the_strategies_that_follow_too(tiny, tmp_path, concluded):
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny.scenario(strategy=BOTH), tmp_path, stop_at(5.0, KeyboardInterrupt(), "source"))
+    assert manifest(tmp_path / "source")["status"] == "interrupted"
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_failing_strategy_says_so_and_keeps_the_results_before_it(tiny, tmp_path, concluded):
+    with pytest.raises(ZeroDivisionError, match="oh"):
+        run(tiny.scenario(strategy=BOTH), tmp_path, stop_at(5.0, ZeroDivisionError("oh"), "again"))
+    assert manifest(tmp_path / "source")["status"] == "done"
+    found = manifest(tmp_path / "again")
+    assert (found["status"], found["error"]) == ("failed", "ZeroDivisionError: oh")
+    assert len(pq.read_table(tmp_path / "again" / "batches.parquet")) > 0
+
+
+def test_a_strategy_that_cannot_begin_has_failed(tiny, tmp_path, concluded, monkeypatch):
+    from models.strategies.source import Source  # noqa: PLC0415
+
+    def build(self, laboratory):
+        raise InputError("cannot begin")
+
+    monkeypatch.setattr(Source, "build", build)
+    with pytest.raises(InputError, match="cannot begin"):
+        run(tiny.scenario(), tmp_path)
+    found = manifest(tmp_path)
+    assert (found["status"], found["error"]) == ("failed", "InputError: cannot begin")
+
+
+def test_the_cause_of_a_failure_is_not_hidden_by_what_follows_from_it(tiny, tmp_path):
+    with pytest.raises(ZeroDivisionError, match="oh"):  # before the first batch, and with real conclusions
+        run(tiny.scenario(), tmp_path, stop_at(0.0, ZeroDivisionError("oh")))
+    assert manifest(tmp_path)["status"] == "failed"
+
+
+def test_a_conclusion_that_fails_does_not_hide_it_either(tiny, tmp_path, monkeypatch):
+    def conclude(folder):
+        raise LookupError("nothing to conclude")
+
+    monkeypatch.setattr(analysis.conclusion, "conclude", conclude)
+    with pytest.raises(ZeroDivisionError, match="oh"):
+        run(tiny.scenario(), tmp_path, stop_at(5.0, ZeroDivisionError("oh")))
+
+
+def test_code_of_the_scenario_runs_only_if_allowed(tiny, tmp_path):
+    with pytest.raises(InputError, match=r"models\.edge.*--allow-code"):
+        run_scenario(tiny.scenario(), tmp_path / "out", Options("cpu"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_packaged_models_need_no_permission(tiny):
+    check(tiny.scenario(models={"edge": {"packaged": "fashion-mnist-edge"}}), Options())
+
+
+def test_the_default_folder_is_named_after_scenario_and_seed(tiny):
+    assert default_folder(tiny.scenario(seed=3)) == Path("results/tiny-3")
