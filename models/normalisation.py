@@ -67,30 +67,36 @@ class BatchRenormalisation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise float32 (N, C, ...)."""
         if not self.training and self.statistics is Statistics.RUNNING:
-            mean, var = self.running_mean, self.running_var
-            return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.epsilon)
-        if not self.training and self.statistics is Statistics.BATCH:
-            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
+            return self._normalise(x, self.running_mean, self.running_var)
         axes = [axis for axis in range(x.ndim) if axis != 1]
+        batch_alone = not self.training and self.statistics is Statistics.BATCH
+        # Biased, as batch normalisation trains with, or unbiased where there are enough values.
+        correction = 0 if batch_alone else min(1, x.numel() // x.shape[1] - 1)
         with torch.no_grad():
-            correction = min(1, x.numel() // x.shape[1] - 1)
             batch_var, batch_mean = torch.var_mean(x, axes, correction=correction)
+        if batch_alone:
+            return self._normalise(x, batch_mean, batch_var)
         if self.statistics is Statistics.FIRST:
             self.running_mean.copy_(batch_mean)
             self.running_var.copy_(batch_var)
             self.statistics = Statistics.RUNNING
+        if not self.training:
+            return self._normalise(x, self.running_mean, self.running_var)
         y = self._renormalise(x, batch_mean, batch_var)
-        if self.training:
-            with torch.no_grad():
-                self.running_mean.lerp_(batch_mean, self.momentum)
-                self.running_var.lerp_(batch_var, self.momentum)
+        with torch.no_grad():
+            self.running_mean.lerp_(batch_mean, self.momentum)
+            self.running_var.lerp_(batch_var, self.momentum)
         return y
+
+    def _normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+        return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.epsilon)
 
     def _renormalise(self, x: Tensor, batch_mean: Tensor, batch_var: Tensor) -> Tensor:
         # With r and d constants, weight * (x_hat_B * r + d) + bias is plain batch normalisation whose affine parameters
         # are weight * r and bias + weight * d, which the native kernel computes in one pass. The kernel divides by the
         # biased deviation, and so does r here: the value is the same, and of the gradient only the share that flows
-        # through sigma_B differs, by the factor (n - 1) / n for n values a channel.
+        # through sigma_B differs, by the factor (v + eps (n - 1) / n) / (v + eps) for n values of biased variance v:
+        # by less than eps / v.
         values = x.numel() // x.shape[1]
         with torch.no_grad():
             biased_var = batch_var * ((values - 1) / values)

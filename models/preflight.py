@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from models.datasets import Images
 from models.errors import InputError
@@ -24,12 +25,18 @@ def check_fit(data: Images, model: LoadedModel, name: str) -> None:
         )
     try:
         with torch.inference_mode():
-            logits = model.network(prepare(data.images[:2], model.mean, model.std, torch.device("cpu")))
-    except RuntimeError as error:
+            logits: object = model.network(
+                prepare(data.images[:2], model.mean, model.std, torch.device("cpu"))
+            )
+    except Exception as error:  # the user's own network may raise anything
         raise InputError(
             f"models.{name}: fails on images of shape {data.images.shape[1:]}: {error}"
         ) from error
-    if logits.shape != (min(2, len(data.images)), model.num_classes):
+    if not isinstance(logits, Tensor) or logits.shape != (min(2, len(data.images)), model.num_classes):
         raise InputError(
-            f"models.{name}: must map N images to logits of shape (N, {model.num_classes}), not {tuple(logits.shape)}"
+            f"models.{name}: must map N images to logits of shape (N, {model.num_classes}), not {_shape(logits)}"
         )
+
+
+def _shape(value: object) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"

@@ -46,7 +46,7 @@ class Shift(Settings):
     """`none` for clean images, or one of the corruptions that `cema list` shows."""
     severity: Annotated[int, Field(ge=0, le=5, validate_default=True)] = 0
     """1 (mild) to 5 (severe); 0 goes with `none`."""
-    duration_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    duration_s: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)] | None = None
     """How long it lasts; left out, it lasts until the end (allowed for the last shift only)."""
 
     @field_validator("severity")
@@ -76,7 +76,7 @@ class Stream(Settings):
 class Compute(Settings):
     """A device's processor: a forward pass takes overhead_ms + FLOPs / gflops."""
 
-    gflops: Positive
+    gflops: Annotated[float, Field(ge=1e-6)]
     """Sustained throughput in 10^9 floating-point operations per second; `.inf` for instant passes."""
     overhead_ms: NonNegative = 0.0
     """Fixed cost of each batch."""
@@ -105,15 +105,15 @@ class Link(Settings):
     """Propagation delay in each direction."""
     jitter_ms: NonNegative = 0.0
     """Mean of an exponential extra delay, drawn for each message; it never reorders messages."""
-    loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    loss: Annotated[float, Field(ge=0, le=0.99)] = 0.0
     """Probability that a packet is lost."""
     uplink_latency_ms: NonNegative | None = None
     """Replaces latency_ms upwards; likewise the next five."""
     downlink_latency_ms: NonNegative | None = None
     uplink_jitter_ms: NonNegative | None = None
     downlink_jitter_ms: NonNegative | None = None
-    uplink_loss: Annotated[float, Field(ge=0, lt=1)] | None = None
-    downlink_loss: Annotated[float, Field(ge=0, lt=1)] | None = None
+    uplink_loss: Annotated[float, Field(ge=0, le=0.99)] | None = None
+    downlink_loss: Annotated[float, Field(ge=0, le=0.99)] | None = None
     packet_bytes: Annotated[int, Field(ge=1)] = 1460
     """Largest payload of one packet."""
     header_bytes: Annotated[int, Field(ge=0)] = 40
@@ -158,7 +158,7 @@ class Cloud(Settings):
 
     accelerators: Annotated[int, Field(ge=1)] = 1
     """Steps that can run at a time; steps of one student never overlap."""
-    gflops: Positive
+    gflops: Annotated[float, Field(ge=1e-6)]
     """Sustained throughput of each accelerator in 10^9 floating-point operations per second."""
     overhead_ms: NonNegative = 0.0
     """Fixed cost of each step."""
@@ -177,7 +177,7 @@ class Scenario(Settings):
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seeds every random stream of the run."""
-    duration_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    duration_s: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
     """Simulated time at which the run ends."""
     data: DataSetSource
     models: Models

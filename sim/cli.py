@@ -89,7 +89,7 @@ def _show(folder: Path) -> None:
 
     output.print(result_table(folder))
     output.print(shift_table(folder))
-    output.print(f"results and figures: {folder}", markup=False)
+    output.print(f"results and figures: {folder}", markup=False, soft_wrap=True)
 
 
 @app.command()

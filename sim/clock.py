@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import simpy
+from simpy.events import EventPriority
 
 SECOND = 1_000_000_000
 """Nanoseconds in a second."""
@@ -29,6 +30,9 @@ def computing_time(flops: int, gflops: float, overhead_ms: float) -> int:
     return nanoseconds(overhead_ms / 1000) + math.ceil(flops / gflops)
 
 
+AFTER_ALL = EventPriority(2)  # SimPy's own events have priority 0 (urgent) or 1 (normal)
+
+
 class Clock(simpy.Environment):
     """SimPy's environment with time in whole nanoseconds, beginning at 0."""
 
@@ -39,6 +43,13 @@ class Clock(simpy.Environment):
     def time(self) -> int:
         """The present, in nanoseconds."""
         return int(self.now)
+
+    def settled(self) -> simpy.Event:
+        """Return an event that happens now, after everything else that happens now and all that follows from it."""
+        event = simpy.Event(self)
+        event._ok, event._value = True, None
+        self.schedule(event, priority=AFTER_ALL)
+        return event
 
     def call_at(self, time: int, action: Callable[[], None]) -> None:
         """Call `action` at `time`, which must not be past (ValueError)."""

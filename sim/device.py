@@ -109,11 +109,12 @@ class Device:
             yield from self._predict(self.queue.popleft())
 
     def _predict(self, batch: Batch) -> Generator[simpy.Event, Any, None]:
-        self._swap()
         self.counts.queued -= len(batch)
         self.counts.in_progress += len(batch)
         start = self.clock.time
         self._current = (batch, start)
+        yield self.clock.settled()  # an update that arrives at this very moment is in time
+        self._swap()
         images = self.stream.render(batch)
         pending = self.agent.forward(images)
         flops = self.agent.flops(len(batch))

@@ -40,6 +40,8 @@ def unpack(payload: bytes) -> list[bytes]:
     """Take `pack`'s payload apart; raises ValueError where it is cut short."""
     parts, start = [], 0
     while start < len(payload):
+        if start + 4 > len(payload):
+            raise ValueError("payload is cut short")
         (length,) = struct.unpack_from("<I", payload, start)
         start += 4 + length
         if start > len(payload):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,8 +44,10 @@ class Table:
 
     def close(self) -> None:
         """Write the held rows and finish the file."""
-        self.flush()
-        self._writer.close()
+        try:
+            self.flush()
+        finally:
+            self._writer.close()
 
 
 class Recorder:
@@ -63,5 +66,6 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for table in (self.batches, self.transfers, self.updates, self.devices):
-            table.close()
+        with ExitStack() as closing:  # one that cannot be finished leaves the others readable
+            for table in (self.batches, self.transfers, self.updates, self.devices):
+                closing.callback(table.close)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
 from scenarios import loader
-from sim.results import MANIFEST, SCENARIO
+from sim.results import SCENARIO
 
 if TYPE_CHECKING:
     import torch
@@ -63,6 +64,7 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
     place = choose_device(options.device)
     check(scenario, options)
     data = scenario.data.load()
+    _check_models(scenario, data)
     _prepare(folder, options.force)
     (folder / SCENARIO).write_text(loader.dump(scenario), encoding="utf-8")
     try:
@@ -71,9 +73,11 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
             own_folder = folder / label_of(strategy) if several else folder
             own_folder.mkdir(parents=True, exist_ok=True)
             _run_strategy(scenario, strategy, data, own_folder, place, report)
-    finally:
-        if any(folder.rglob(MANIFEST)):
+    except BaseException:  # an interrupt too: the results so far are concluded, and nothing hides the cause
+        with suppress(Exception):
             conclude(folder)
+        raise
+    conclude(folder)
 
 
 def check(scenario: Scenario, options: Options) -> None:
@@ -86,14 +90,27 @@ def check(scenario: Scenario, options: Options) -> None:
             )
 
 
+def _check_models(scenario: Scenario, data: Images) -> None:
+    """Load each model once, before anything is deleted or run."""
+    from models.preflight import check_fit  # noqa: PLC0415
+
+    for name, model in (("edge", scenario.models.edge), ("foundation", scenario.models.foundation)):
+        if model is not None:
+            check_fit(data, model.load(), name)
+
+
 def _prepare(folder: Path, force: bool) -> None:
-    if folder.exists() and any(folder.iterdir()):
+    target = folder.resolve()
+    for place in (target, *target.parents):
+        if place.exists() and not place.is_dir():
+            raise InputError(f"{folder}: {place} is a file; choose another --out")
+    if target.exists() and any(target.iterdir()):
         if not force:
             raise InputError(f"{folder}: exists already; choose another --out, or replace it with --force")
-        if not (folder / SCENARIO).exists():
+        if not (target / SCENARIO).exists():
             raise InputError(f"{folder}: is not a result folder; --force will not delete it")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target)
+    target.mkdir(parents=True, exist_ok=True)
 
 
 def _run_strategy(
@@ -118,20 +135,25 @@ def _run_strategy(
     )
     manifest.write(folder)
     started = time.perf_counter()
-    with Recorder(folder) as recorder:
-        simulation = Simulation(scenario, strategy, data, recorder, place)
-        try:
-            simulation.run(lambda progress: report(label, progress) if report else None)
+    simulation: Simulation | None = None
+    try:
+        with Recorder(folder) as recorder:
+            simulation = Simulation(scenario, strategy, data, recorder, place)
+            try:
+                simulation.run(lambda progress: report(label, progress) if report else None)
+            except KeyboardInterrupt:
+                simulation.finish()
+                raise
             simulation.finish()
-            manifest.status = "done"
-        except KeyboardInterrupt:
-            simulation.finish()
-            manifest.status = "interrupted"
-            raise
-        except Exception as error:
-            manifest.status, manifest.error = "failed", f"{type(error).__name__}: {error}"
-            raise
-        finally:
+        manifest.status = "done"
+    except KeyboardInterrupt:
+        manifest.status = "interrupted"
+        raise
+    except Exception as error:  # whatever it is, the manifest names it before it goes on
+        manifest.status, manifest.error = "failed", f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        if simulation is not None:
             manifest.simulated_s = simulation.progress().simulated_s
-            manifest.wall_s = round(time.perf_counter() - started, 3)
-            manifest.write(folder)
+        manifest.wall_s = round(time.perf_counter() - started, 3)
+        manifest.write(folder)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.executor import Executor
+from models.flops import forward_flops
 from models.normalisation import AdaptableModel
-from models.preflight import check_fit
 from models.strategies._interface import DeviceName, Laboratory
 from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
@@ -148,24 +148,23 @@ class Simulation:
     def _laboratory(self, devices: list[DeviceName], data: Images, place: torch.device) -> Laboratory:
         models = self.scenario.models
         source = models.edge.load()
-        check_fit(data, source, "edge")
         edge = AdaptableModel(source.network, place)
         height, width, channels = (int(size) for size in data.images.shape[1:])
+        image_shape = (height, width, channels)
 
         def load_foundation() -> LoadedModel:
             assert models.foundation is not None  # the schema asks for one where it is needed
-            foundation = models.foundation.load()
-            check_fit(data, foundation, "foundation")
-            return foundation
+            return models.foundation.load()
 
         return Laboratory(
             executor=self.executor,
             edge=edge,
             edge_source=source,
+            edge_flops=forward_flops(edge, image_shape),
             source_state=edge.read(),
             load_edge=models.edge.load,
             load_foundation=load_foundation,
-            image_shape=(height, width, channels),
+            image_shape=image_shape,
             devices=devices,
             generator=self._streams.generator,
         )

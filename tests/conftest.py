@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from models.strategies import Base as Strategy
     from scenarios.schema import Scenario
     from sim.simulation import Simulation
+
+# No deadlines: how long an example takes is the machine's business. No data base: runs leave no folder behind.
+settings.register_profile("laboratory", deadline=None, database=None)
+settings.load_profile("laboratory")
 
 NETWORK = """
 from models.networks import ResidualNetwork

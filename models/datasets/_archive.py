@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,16 @@ from models.errors import InputError
 def read(path: Path) -> Images:
     """Read `images`, uint8 (N, H, W, C) with C = 1 or 3, and `labels`, integers (N,) from 0; InputError otherwise."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array")
+        with archive:
             arrays = {name: archive[name] for name in ("images", "labels")}
     except KeyError as error:
         raise InputError(
             f"{path}: an array named 'images' and one named 'labels' are needed ({error})"
         ) from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not a readable NumPy archive (.npz): {error}") from None
     images, labels = arrays["images"], arrays["labels"]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or len(images) == 0:

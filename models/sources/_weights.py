@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -22,7 +20,7 @@ def read(path: Path) -> dict[str, Tensor]:
             content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except Exception as error:  # what a damaged file makes the unpickler raise has no bounds
         raise InputError(
             f"{path}: not a readable checkpoint (safetensors, or a torch file of weights only): {error}"
         ) from error
@@ -30,12 +28,14 @@ def read(path: Path) -> dict[str, Tensor]:
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise InputError(f"{path}: must hold named tensors (or a `state_dict` of them)")
-    return {key.removeprefix("module."): value for key, value in content.items()}
+    return content
 
 
 def read_into(network: nn.Module, path: Path) -> None:
     """Load a checkpoint into `network`; InputError lists every missing, unexpected and ill-shaped key."""
     weights, expected = read(path), network.state_dict()
+    if not weights.keys() & expected.keys():  # saved from inside a wrapper such as DataParallel
+        weights = {key.removeprefix("module."): value for key, value in weights.items()}
     problems = [
         *(f"missing {key}" for key in expected if key not in weights),
         *(f"unexpected {key}" for key in weights if key not in expected),

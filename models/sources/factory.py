@@ -51,10 +51,9 @@ class Factory(Base):
 
         place, name = self.factory.rsplit(":", 1)
         try:
-            function: Any = getattr(_import(place), name)
-        except (ImportError, AttributeError, SyntaxError) as error:
-            raise InputError(f"factory {self.factory!r}: {error}") from error
-        network = function()
+            network = getattr(_import(place), name)()
+        except Exception as error:  # the user's own code may raise anything; the traceback stays chained
+            raise InputError(f"factory {self.factory!r}: {type(error).__name__}: {error}") from error
         if not isinstance(network, nn.Module):
             raise InputError(
                 f"factory {self.factory!r}: must return a torch.nn.Module, not {type(network).__name__}"

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.criteria._chain import Exclusion
 from models.executor import Forward, Pending
-from models.flops import forward_flops
 from models.normalisation import AdaptableModel, Statistics
 from models.strategies._interface import LOCAL, Decision, Laboratory
-
-counted_forward_flops = cache(forward_flops)
 
 
 @dataclass
@@ -48,7 +44,7 @@ class ForwardOnly:
 
     def flops(self, samples: int) -> int:
         """Return the operations of a forward pass."""
-        return samples * counted_forward_flops(self._model, self.laboratory.image_shape)
+        return samples * self.laboratory.edge_flops
 
     def forward(self, images: NDArray[np.uint8]) -> Pending[Forward]:
         """Request the forward pass of a batch, uint8 (N, H, W, C), with the version held."""
@@ -63,7 +59,7 @@ class ForwardOnly:
         decision = Decision(forward.logits, verdicts, announce=self.announces)
         if forward.state is not None:
             self.state, self.statistics = forward.state, Statistics.RUNNING
-            if self.sends_statistics:
+            if self.sends_statistics and self._model.layout.size > self._model.layout.affine_size:
                 decision = replace(decision, statistics=forward.state[self._model.layout.affine_size :])
         return decision
 

@@ -38,6 +38,7 @@ class Laboratory:
         executor: runs the models.
         edge: the edge model that all devices share; its weights are common and its state is loaded for each pass.
         edge_source: how the edge model's input is normalised.
+        edge_flops: operations of its forward pass for one image.
         source_state: the normalisation state as deployed, float32 (D,).
         load_edge, load_foundation: return a fresh copy of each model for the cloud.
         image_shape: (H, W, C).
@@ -49,6 +50,7 @@ class Laboratory:
     executor: Executor
     edge: AdaptableModel
     edge_source: LoadedModel
+    edge_flops: int
     source_state: NDArray[np.float32]
     load_edge: Callable[[], LoadedModel]
     load_foundation: Callable[[], LoadedModel]

@@ -276,8 +276,14 @@ class StudentScope:
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    over = {key: _given(value) for key, value in over.items()}
     merged = {**base, **over}
     for key in base.keys() & over.keys():
         if isinstance(base[key], dict) and isinstance(over[key], dict):
             merged[key] = _merge(base[key], over[key])
     return merged
+
+
+def _given(value: Any) -> Any:
+    """Return what was given of settings that were built in Python, so that they merge like a file's."""
+    return value.model_dump(exclude_unset=True) if isinstance(value, Settings) else value

@@ -1,4 +1,4 @@
-"""Half precision: two bytes a value, relative error up to 2^-11."""
+"""Half precision: two bytes a value, relative error up to 2^-11 (absolute 2^-25 below 6e-5)."""
 
 from __future__ import annotations
 

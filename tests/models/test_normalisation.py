@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.errors import InputError
 from models.normalisation import AdaptableModel, BatchRenormalisation, Statistics, convert
 
 CPU = torch.device("cpu")
@@ -134,7 +135,7 @@ def test_a_layer_without_affine_parameters_gets_neutral_ones():
 
 
 def test_a_layer_without_running_statistics_is_refused():
-    with pytest.raises(ValueError, match="without running statistics"):
+    with pytest.raises(InputError, match="without running statistics"):
         BatchRenormalisation(nn.BatchNorm2d(2, track_running_stats=False))
 
 
@@ -232,5 +233,5 @@ def test_a_layer_norm_without_parameters_is_skipped():
 
 
 def test_nothing_to_adapt():
-    with pytest.raises(ValueError, match="no normalisation layer with affine parameters"):
+    with pytest.raises(InputError, match="no normalisation layer with affine parameters"):
         AdaptableModel(nn.Linear(2, 2), CPU)

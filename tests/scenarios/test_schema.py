@@ -56,7 +56,7 @@ def test_checks_across_fields_are_made_beside_other_mistakes():
         ({"severity": 3}, ("severity",), "a severity without a corruption; leave it out"),
         ({"corruption": "fog"}, ("severity",), "corruption 'fog' needs a severity from 1 to 5"),
         ({**FOG, "severity": 6}, ("severity",), "Input should be less than or equal to 5"),
-        ({"duration_s": 0}, ("duration_s",), "Input should be greater than 0"),
+        ({"duration_s": 0}, ("duration_s",), "Input should be greater than or equal to 0.000001"),
     ],
 )
 def test_shifts_that_make_no_sense(shift, location, message):

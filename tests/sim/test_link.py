@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sim.clock import SECOND, Clock
@@ -150,7 +150,7 @@ SENDINGS = st.lists(st.tuples(st.integers(0, 10**8), st.integers(0, 20_000)), mi
 
 
 @given(DIRECTIONS, SENDINGS, st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_ledger_balances_at_every_event(direction, sendings, seed):
     wire = Wire(seed, **direction)
     ledger = wire.link.ledger
@@ -169,7 +169,7 @@ def test_the_ledger_balances_at_every_event(direction, sendings, seed):
 
 
 @given(DIRECTIONS, SENDINGS, st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_messages_arrive_in_order_and_no_earlier_than_they_can(direction, sendings, seed):
     wire = Wire(seed, **direction).send_at(*sorted(sendings))
     assert wire.received == list(range(len(sendings)))
@@ -180,11 +180,25 @@ def test_messages_arrive_in_order_and_no_earlier_than_they_can(direction, sendin
     assert starts_and_ends == sorted(starts_and_ends)
 
 
-@given(
-    st.integers(1, 10**10),
-    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**7)), min_size=1, max_size=40),
-)
+def pieces_of_work(longest_gap, most_bits):
+    return st.lists(
+        st.tuples(st.integers(0, longest_gap), st.integers(0, most_bits)), min_size=1, max_size=40
+    )
+
+
+@given(st.integers(1, 10**10), pieces_of_work(10**6, 10**7))
+@example(7 * 10**8, [(0, 5), (8, 5)])  # arrives as the first ends, rounded up: 7.14 ns
+@example(7 * 10**8, [(0, 5), (7, 5)])  # arrives just before
 def test_service_equals_exact_arithmetic(rate, pieces):
+    check_service(rate, pieces)
+
+
+@given(st.integers(10**8, 10**10), pieces_of_work(30, 30))
+def test_service_equals_exact_arithmetic_where_nanoseconds_matter(rate, pieces):
+    check_service(rate, pieces)
+
+
+def check_service(rate, pieces):
     service, now, free_at = Service(rate), 0, Fraction(0)
     for gap, bits in pieces:
         now += gap

@@ -77,15 +77,21 @@ def test_it_runs_code():
 @pytest.mark.parametrize(
     ("factory_name", "message"),
     [
-        ("code.py:absent", "code.py:absent': module 'cema_factory_code' has no attribute 'absent'"),
-        ("no_such_module:network", "factory 'no_such_module:network': No module named 'no_such_module'"),
+        (
+            "code.py:absent",
+            "code.py:absent': AttributeError: module 'cema_factory_code' has no attribute 'absent'",
+        ),
+        (
+            "no_such_module:network",
+            "factory 'no_such_module:network': ModuleNotFoundError: No module named 'no_such_module'",
+        ),
         ("code.py:nothing", "code.py:nothing': must return a torch.nn.Module, not NoneType"),
-        ("syntax.py:network", "syntax.py:network': invalid syntax"),
-        ("imports.py:network", "imports.py:network': No module named 'no_such_module'"),
-        ("code.py:collections", "code.py:collections': 'module' object is not callable"),
+        ("syntax.py:network", "syntax.py:network': SyntaxError: invalid syntax"),
+        ("imports.py:network", "imports.py:network': ModuleNotFoundError: No module named 'no_such_module'"),
+        ("code.py:collections", "code.py:collections': TypeError: 'module' object is not callable"),
         ("code.py:needs_more", "needs_more() missing 1 required positional argument: 'width'"),
-        ("code.py:broken", "code.py:broken': no such width"),
-        ("raises.py:network", "raises.py:network': "),
+        ("code.py:broken", "code.py:broken': ValueError: no such width"),
+        ("raises.py:network", "raises.py:network': ZeroDivisionError: "),
     ],
 )
 def test_factories_that_do_not_work(factory, tmp_path, factory_name, message):

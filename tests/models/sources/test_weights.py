@@ -92,7 +92,7 @@ class Evil:
 
 def test_a_pickle_of_objects_is_refused_and_not_run(tmp_path, capsys):
     torch.save({"weight": Evil()}, tmp_path / "evil.pt")
-    (tmp_path / "pickled.pt").write_bytes(pickle.dumps(Evil()))
+    (tmp_path / "pickled.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
     for name in ("evil.pt", "pickled.pt"):
         with pytest.raises(InputError, match="weights only"):
             _weights.read(tmp_path / name)

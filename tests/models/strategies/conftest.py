@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from models.executor import Executor
+from models.flops import forward_flops
 from models.normalisation import AdaptableModel
 from models.strategies._interface import DeviceName, Laboratory
 from sim.streams import RandomStreams
@@ -18,6 +19,7 @@ def laboratory(tiny):
         executor=Executor(CPU),
         edge=edge,
         edge_source=source,
+        edge_flops=forward_flops(edge, (8, 8, 1)),
         source_state=edge.read(),
         load_edge=tiny,
         load_foundation=lambda: tiny(seed=1),
