@@ -144,7 +144,7 @@ def plot(folder: FolderArgument) -> None:
 
 @app.command()
 def pretrain(
-    recipe: Annotated[str, typer.Argument(help="What to train; `cema list` shows the recipes.")],
+    recipe: Annotated[str, typer.Argument(help="What to train: fashion-mnist.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where models and cards are written.")] = Path(
         "pretrained"
     ),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 from pathlib import Path
+from typing import get_args
 
 from scenarios import catalogue, loader
 
@@ -26,7 +28,24 @@ def listing() -> dict[str, list[tuple[str, str]]]:
         title: [(name, _first_line(f"{room}.{name}")) for name in catalogue.names(room)]
         for title, room in ROOMS.items()
     }
-    return {"scenarios": scenarios} | rooms
+    packaged = {"packaged models": _packaged_models(), "packaged data sets": _packaged_data()}
+    return {"scenarios": scenarios} | rooms | packaged
+
+
+def _packaged_models() -> list[tuple[str, str]]:
+    from models.sources.packaged import FOLDER, Packaged  # noqa: PLC0415
+
+    rows = []
+    for name in get_args(Packaged.model_fields["packaged"].annotation):
+        card = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        rows.append((name, f"{card['parameters']:,} parameters, clean accuracy {card['accuracy_clean']:.1%}"))
+    return rows
+
+
+def _packaged_data() -> list[tuple[str, str]]:
+    from models.datasets.packaged import Packaged  # noqa: PLC0415
+
+    return [(name, "test images") for name in get_args(Packaged.model_fields["packaged"].annotation)]
 
 
 def _first_line(module: str) -> str:
