@@ -1,4 +1,4 @@
-"""The executor: the only place that calls a model.
+"""The executor: everything that calls a model during a run goes through it.
 
 Work is submitted when its simulated time begins and its result is asked for when that time ends. In between the
 executor is free to put it off and to run it together with other work. Everything runs in the order of submission.
@@ -110,6 +110,10 @@ class Executor:
             return work()
 
         return self._submit(counted)
+
+    def then(self, work: Callable[[], None]) -> None:
+        """Submit a change of state that must neither overtake earlier work nor come after later work."""
+        self._submit(work)
 
     def run_until(self, pending: Pending[T]) -> None:
         """Execute submitted work in order, up to and including `pending`."""

@@ -17,7 +17,8 @@ from models.sources import LoadedModel
 class FoundationModel:
     """A model whose affine parameters follow the uploads.
 
-    Its running statistics start as those of the first batch it sees and then follow the batches it adapts to.
+    Under Statistics.FIRST its running statistics start as those of the first batch it sees and follow the batches it
+    adapts to; under RUNNING they start as deployed.
 
     Attributes:
         model: the network and its normalisation state.
@@ -32,13 +33,14 @@ class FoundationModel:
         device: torch.device,
         learning_rate: float,
         momentum: float,
+        statistics: Statistics = Statistics.FIRST,
     ) -> None:
         self.source = source
         self.device = device
         self.model = AdaptableModel(source.network, device)
         self.forward_flops = forward_flops(self.model, image_shape)
         self.training_flops = training_flops(self.model, image_shape)
-        self.model.use(Statistics.FIRST)
+        self.model.use(statistics)
         self.optimiser = torch.optim.SGD(self.model.parameters, learning_rate, momentum)
 
     def adapt(self, images: NDArray[np.uint8], e_max: float) -> float:

@@ -75,10 +75,24 @@ def dump(scenario: Scenario) -> str:
 
 
 def content_hash(scenario: Scenario) -> str:
-    """Return the SHA-256, in hex, of the scenario with every default; the same for equal scenarios."""
-    data = _canonical(scenario.model_dump(mode="json"))
+    """Return the SHA-256, in hex, of the scenario with every default, files standing for their contents.
+
+    It is the same for equal scenarios, wherever their files lie.
+    """
+    data = _canonical(_with_contents(scenario.model_dump()))
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _with_contents(data: object) -> object:
+    if isinstance(data, dict):
+        return {key: _with_contents(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_with_contents(value) for value in data]
+    if isinstance(data, pathlib.Path):
+        with data.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return data
 
 
 _AFTER_THE_FILE = math.inf

@@ -139,9 +139,14 @@ class Group(Settings):
     @field_validator("schedule")
     @classmethod
     def _only_the_last_shift_is_open(cls, schedule: tuple[Shift, ...]) -> tuple[Shift, ...]:
-        for i, shift in enumerate(schedule[:-1]):
-            if shift.duration_s is None:
-                raise ValueError(f"shift {i} needs a duration_s; only the last shift may go without")
+        still_open = [str(i) for i, shift in enumerate(schedule[:-1]) if shift.duration_s is None]
+        if still_open:
+            places = (
+                f"shift {still_open[0]} needs"
+                if len(still_open) == 1
+                else f"shifts {', '.join(still_open)} need"
+            )
+            raise ValueError(f"{places} a duration_s; only the last shift may go without")
         return schedule
 
     @field_validator("repeat_schedule")
@@ -195,10 +200,13 @@ class Scenario(Settings):
     ) -> tuple[StrategySettings, ...]:
         labels = [strategy.label or strategy.name for strategy in strategies]
         twice = {label for label in labels if labels.count(label) > 1}
-        if twice:
-            raise ValueError(f"two are called {min(twice)!r}; give each its own `label`")
+        problems = [f"two are called {label!r}; give each its own `label`" for label in sorted(twice)]
         models = info.data.get("models")
-        for label, strategy in zip(labels, strategies, strict=True):
-            if strategy.needs_foundation and models is not None and models.foundation is None:
-                raise ValueError(f"{label!r} needs a foundation model; add `models.foundation`")
+        if models is not None and models.foundation is None:
+            needy = {label for label, each in zip(labels, strategies, strict=True) if each.needs_foundation}
+            problems += [
+                f"{label!r} needs a foundation model; add `models.foundation`" for label in sorted(needy)
+            ]
+        if problems:
+            raise ValueError("; ".join(problems))
         return strategies

@@ -77,8 +77,9 @@ def run(
         try:
             with progress_display(None if quiet else output, loaded.duration_s) as report:
                 run_scenario(loaded, folder, Options(device, force, allow_code), report)
-        except KeyboardInterrupt:
-            errors.print(f"interrupted; the results so far are in {folder}", style="yellow", markup=False)
+        except KeyboardInterrupt as interrupt:
+            text = "; ".join(["interrupted", *getattr(interrupt, "__notes__", [])])
+            errors.print(text, style="yellow", markup=False)
             raise typer.Exit(130) from None
     if not quiet:
         _show(folder)

@@ -114,9 +114,9 @@ class Cloud:
     def finish(self) -> None:
         """Record the steps that the end of the run leaves unfinished."""
         for job in self.running.values():
-            self._record(job, Outcome())
+            self._record(job, Outcome(), finished=False)
 
-    def _record(self, job: Job, outcome: Outcome) -> None:
+    def _record(self, job: Job, outcome: Outcome, finished: bool = True) -> None:
         student = job.step.student
         number = self._recorded.get(student, 0)
         self._recorded[student] = number + 1
@@ -131,7 +131,7 @@ class Cloud:
             finish_s=seconds(job.finish_at),
             new_samples=job.work.new_samples,
             replayed_samples=job.work.replayed_samples,
-            flops=job.work.flops,
+            flops=job.work.flops if finished else 0,
             version=None if outcome.version is None else outcome.version.number,
             **{name: outcome.losses.get(name) for name in losses},
         )

@@ -160,6 +160,7 @@ class Link:
         rate = self.direction.bandwidth_mbps
         bits_per_second = None if math.isinf(rate) else max(1, round(rate * 1e6))
         self._service = Service(bits_per_second)
+        self._loss, self._jitter = self.generator.spawn(2)  # so that a change of one leaves the other's draws
         self._free_at = 0
 
     def send(self, payload_bytes: int, content: object) -> Transfer:
@@ -175,7 +176,7 @@ class Link:
         self._free_at = self._service.serve(self.clock.time, 8 * transfer.wire_bytes)
         delay = nanoseconds(self.direction.latency_ms / 1000)
         if self.direction.jitter_ms:
-            delay += nanoseconds(self.generator.exponential(self.direction.jitter_ms / 1000))
+            delay += nanoseconds(self._jitter.exponential(self.direction.jitter_ms / 1000))
         self._last_delivery = max(self._last_delivery, self._free_at + delay)
         sent_at = self._free_at
         self.clock.call_at(self._last_delivery, lambda: self._deliver(transfer))
@@ -186,7 +187,7 @@ class Link:
         direction = self.direction
         packets = max(1, -(-payload_bytes // direction.packet_bytes))
         header_bytes = packets * direction.header_bytes
-        lost = int(self.generator.negative_binomial(packets, 1 - direction.loss)) if direction.loss else 0
+        lost = int(self._loss.negative_binomial(packets, 1 - direction.loss)) if direction.loss else 0
         # Lost packets are counted at the message's mean packet size, rounded up.
         lost_bytes = -(-lost * (payload_bytes + header_bytes) // packets)
         number, self._messages = self._messages, self._messages + 1

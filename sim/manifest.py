@@ -39,7 +39,25 @@ def _git_state() -> dict[str, Any] | None:
 
 
 def _hardware() -> dict[str, Any]:
-    return {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
+    import torch  # noqa: PLC0415 - heavy
+
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name as Linux tells it, else as Python does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 @dataclass

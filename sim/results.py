@@ -84,7 +84,7 @@ UPDATES = pa.schema(
         ("entropy_term", pa.float64()),  # the unweighted terms of the distillation loss
         ("kl_term", pa.float64()),
         ("cross_entropy_term", pa.float64()),
-        ("flops", pa.int64()),
+        ("flops", pa.int64()),  # 0 for a step that the end of the run left unfinished
         ("version", pa.int32()),  # published when the step finished; null where none was
     ]
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import InputError
 from scenarios import loader
-from sim.results import SCENARIO
+from sim.results import MANIFEST, SCENARIO, SUMMARY
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Report = Callable[[str, "Progress"], None]
 """Called with a strategy's label and its progress."""
+
+
+WRITTEN = {SCENARIO, MANIFEST, SUMMARY}
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,12 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
             own_folder = folder / label_of(strategy) if several else folder
             own_folder.mkdir(parents=True, exist_ok=True)
             _run_strategy(scenario, strategy, data, own_folder, place, report)
-    except BaseException:  # an interrupt too: the results so far are concluded, and nothing hides the cause
+    except (
+        BaseException
+    ) as error:  # an interrupt too: the results so far are concluded, nothing hides the cause
         with suppress(Exception):
             conclude(folder)
+        error.add_note(f"the results so far are in {folder}")
         raise
     conclude(folder)
 
@@ -91,26 +97,51 @@ def check(scenario: Scenario, options: Options) -> None:
 
 
 def _check_models(scenario: Scenario, data: Images) -> None:
-    """Load each model once, before anything is deleted or run."""
-    from models.preflight import check_fit  # noqa: PLC0415
+    """Load each model once, before anything is deleted or run; raise InputError with every misfit."""
+    from models.preflight import misfit  # noqa: PLC0415
 
-    for name, model in (("edge", scenario.models.edge), ("foundation", scenario.models.foundation)):
-        if model is not None:
-            check_fit(data, model.load(), name)
+    loaded = {
+        name: model.load()
+        for name, model in (("edge", scenario.models.edge), ("foundation", scenario.models.foundation))
+        if model is not None
+    }
+    problems = [text for name, model in loaded.items() if (text := misfit(data, model, f"models.{name}"))]
+    if len({model.num_classes for model in loaded.values()}) > 1:
+        counts = ", ".join(f"{name} {model.num_classes}" for name, model in loaded.items())
+        problems.append(f"models: must have the same number of classes, not {counts}")
+    if problems:
+        raise InputError("\n".join(problems))
 
 
 def _prepare(folder: Path, force: bool) -> None:
     target = folder.resolve()
-    for place in (target, *target.parents):
-        if place.exists() and not place.is_dir():
-            raise InputError(f"{folder}: {place} is a file; choose another --out")
-    if target.exists() and any(target.iterdir()):
-        if not force:
-            raise InputError(f"{folder}: exists already; choose another --out, or replace it with --force")
-        if not (target / SCENARIO).exists():
-            raise InputError(f"{folder}: is not a result folder; --force will not delete it")
-        shutil.rmtree(target)
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        for place in (target, *target.parents):
+            if place.exists() and not place.is_dir():
+                raise InputError(f"{folder}: {place} is a file; choose another --out")
+        if target.exists() and any(target.iterdir()):
+            if not force:
+                raise InputError(
+                    f"{folder}: exists already; choose another --out, or replace it with --force"
+                )
+            if not _holds_results_alone(target):
+                raise InputError(f"{folder}: holds more than a run's results; --force will not delete it")
+            shutil.rmtree(target)
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}; choose another --out") from error
+
+
+def _holds_results_alone(folder: Path) -> bool:
+    """Tell whether a run wrote everything in a folder, and so may replace it."""
+    files = [path for path in folder.iterdir() if not path.is_dir()]
+    folders = [path for path in folder.iterdir() if path.is_dir()]
+    return (
+        (folder / SCENARIO).is_file()
+        and ((folder / MANIFEST).is_file() or bool(folders))
+        and all(path.name in WRITTEN or path.suffix in (".parquet", ".png", ".csv") for path in files)
+        and all((path / MANIFEST).is_file() and _holds_results_alone(path) for path in folders)
+    )
 
 
 def _run_strategy(

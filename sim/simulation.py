@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from models.executor import Executor
 from models.flops import forward_flops
 from models.normalisation import AdaptableModel
@@ -20,8 +22,6 @@ from sim.versions import VersionLog
 from sim.world import DeviceStream
 
 if TYPE_CHECKING:
-    import torch
-
     from models.datasets import Images
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
@@ -67,6 +67,7 @@ class Simulation:
         self.end = nanoseconds(scenario.duration_s)
         self.executor = Executor(place)
         self._streams = RandomStreams(scenario.seed)
+        torch.manual_seed(scenario.seed)  # for layers that draw, such as dropout in training
         names = {
             DeviceName(f"{group}-{index}", group): settings
             for group, settings in scenario.groups.items()

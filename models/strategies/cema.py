@@ -75,7 +75,7 @@ class Foundation(Settings):
     """The step on the foundation model."""
 
     update: bool = True
-    """Off, the foundation model teaches as deployed, but for its statistics."""
+    """Off, the foundation model teaches as deployed, with its source statistics."""
     learning_rate: Positive = 0.00025
 
 
@@ -177,6 +177,7 @@ class CemaCloud:
 
     def __init__(self, settings: Cema, laboratory: Laboratory, student_of: Mapping[str, str]) -> None:
         from models.foundation import FoundationModel  # noqa: PLC0415
+        from models.normalisation import Statistics  # noqa: PLC0415
         from models.student import LossWeights, StudentNetwork  # noqa: PLC0415
 
         self.settings = settings
@@ -185,7 +186,12 @@ class CemaCloud:
         place, shape = laboratory.executor.device, laboratory.image_shape
         e_max = settings.e_max_share * math.log(laboratory.edge_source.num_classes)
         self.foundation = FoundationModel(
-            laboratory.load_foundation(), shape, place, settings.foundation.learning_rate, settings.momentum
+            laboratory.load_foundation(),
+            shape,
+            place,
+            settings.foundation.learning_rate,
+            settings.momentum,
+            Statistics.FIRST if settings.foundation.update else Statistics.RUNNING,
         )
         self.network = StudentNetwork(laboratory.load_edge(), shape, place)
         distillation = settings.distillation
@@ -202,7 +208,7 @@ class CemaCloud:
         """Take in a message of statistics, or the kept images of one edge batch."""
         scope = self.scopes[self.student_of[upload.device]]
         if upload.statistics is not None:
-            scope.student.start_with(upload.statistics)
+            self.laboratory.executor.then(partial(scope.student.start_with, upload.statistics))
         return [] if upload.images is None else scope.receive(upload.images)
 
 

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 
 class Int8(Base):
-    """Symmetric uniform quantisation of `state - source`, each piece scaled by its largest difference / 127.
+    """Symmetric uniform quantisation of a difference, each piece scaled by its largest difference / 127.
 
-    The difference is taken to the deployed state, not to the previous update, so that an update can be decoded
-    whatever the device has missed; the error of a value is at most half its piece's scale.
+    The difference is `state - source`, or log(state / source) for pieces whose values are all positive, such as
+    variances, which so stay positive; a negative scale marks the latter. It is taken to the deployed state, not to
+    the previous update, so that an update can be decoded whatever the device has missed. The error of a difference
+    is at most half its piece's scale.
     """
 
     codec: Literal["int8"] = "int8"
@@ -26,22 +28,29 @@ class Int8(Base):
         """Return 4 bytes for each piece (its scale, float32) and then one byte for each value."""
         import numpy as np  # noqa: PLC0415
 
-        difference = state - source
-        scales = np.array([np.abs(difference[piece]).max(initial=0) / 127 for piece in pieces], "<f4")
-        steps = np.empty(len(state), np.int8)
-        for piece, scale in zip(pieces, scales, strict=True):
-            steps[piece] = np.rint(difference[piece] / scale).clip(-127, 127) if scale > 0 else 0
+        scales, steps = np.zeros(len(pieces), "<f4"), np.zeros(len(state), np.int8)
+        for index, piece in enumerate(pieces):
+            new, old = state[piece].astype(np.float64), source[piece].astype(np.float64)
+            positive = bool((new > 0).all() and (old > 0).all())
+            difference = np.log(new / old) if positive else new - old
+            scale = np.float32(np.abs(difference).max(initial=0) / 127)
+            if scale > 0:
+                steps[piece] = np.rint(difference / scale).clip(-127, 127)
+            scales[index] = -scale if positive else scale
         return scales.tobytes() + steps.tobytes()
 
     def decode(
         self, content: bytes, source: NDArray[np.float32], pieces: tuple[slice, ...]
     ) -> NDArray[np.float32]:
-        """Return the source plus the quantised difference."""
+        """Return the source moved by the quantised differences."""
         import numpy as np  # noqa: PLC0415
 
-        scales = np.frombuffer(content, "<f4", len(pieces))
+        scales = np.frombuffer(content, "<f4", len(pieces)).astype(np.float64)
         steps = np.frombuffer(content, np.int8, offset=4 * len(pieces))
-        state = source.astype(np.float32, copy=True)
+        state = source.astype(np.float64)
         for piece, scale in zip(pieces, scales, strict=True):
-            state[piece] += steps[piece] * scale
-        return state
+            if np.signbit(scale):
+                state[piece] *= np.exp(steps[piece] * -scale)
+            else:
+                state[piece] += steps[piece] * scale
+        return state.astype(np.float32)

@@ -116,6 +116,7 @@ def test_an_existing_folder_is_left_alone(tiny, tmp_path, concluded):
 
 def test_force_replaces_a_result_folder(tiny, tmp_path, concluded):
     (tmp_path / SCENARIO).write_text("old")
+    (tmp_path / MANIFEST).write_text("old")
     (tmp_path / "stale.parquet").write_text("old")
     run(tiny.scenario(), tmp_path, force=True)
     assert not (tmp_path / "stale.parquet").exists()
@@ -123,15 +124,25 @@ def test_force_replaces_a_result_folder(tiny, tmp_path, concluded):
 
 
 def test_force_deletes_no_folder_of_another_kind(tiny, tmp_path, concluded):
+    (tmp_path / SCENARIO).write_text("mine")
+    (tmp_path / MANIFEST).write_text("mine")
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(InputError, match="not a result folder"):
+    with pytest.raises(InputError, match="holds more than a run's results; --force will not delete it"):
         run(tiny.scenario(), tmp_path, force=True)
     assert (tmp_path / "thesis.tex").read_text() == "precious"
+
+
+def test_force_deletes_no_folder_whose_scenario_is_the_users_own(tiny, tmp_path, concluded):
+    (tmp_path / SCENARIO).write_text("mine")
+    with pytest.raises(InputError, match="holds more than a run's results"):
+        run(tiny.scenario(), tmp_path, force=True)
+    assert (tmp_path / SCENARIO).read_text() == "mine"
 
 
 def test_force_replaces_what_a_link_points_to(tiny, tmp_path, concluded):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / SCENARIO).write_text("old")
+    (tmp_path / "there" / MANIFEST).write_text("old")
     (tmp_path / "link").symlink_to(tmp_path / "there")
     run(tiny.scenario(), tmp_path / "link", force=True)
     assert manifest(tmp_path / "there")["status"] == "done"

@@ -22,7 +22,7 @@ def strained(tiny, **changes):
         schedule=[{"duration_s": 3.0}, NOISE],
         link={
             "uplink_mbps": 0.002,
-            "downlink_mbps": 0.001,
+            "downlink_mbps": 0.0005,
             "latency_ms": 300.0,
             "jitter_ms": 100.0,
             "loss": 0.2,

@@ -201,6 +201,7 @@ def test_statistics_reach_the_student_of_the_sender(laboratory):
     layout = laboratory.edge.layout
     sent = np.full(layout.size - layout.affine_size, 2, np.float32)
     assert strategy.cloud.receive(Upload("b-0", statistics=sent)) == []
+    laboratory.executor.step(lambda: None).result()  # what was submitted before has been done
     scopes = strategy.cloud.scopes
     assert (scopes["b"].student.state[layout.affine_size :] == 2).all()
     np.testing.assert_array_equal(scopes["a"].student.state, laboratory.source_state)

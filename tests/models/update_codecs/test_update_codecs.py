@@ -58,12 +58,24 @@ def test_eight_bits_err_by_at_most_half_a_step(update):
     state, source, pieces = update
     decoded, size = sent(Int8(), *update)
     assert size == 4 * len(pieces) + len(state)
-    rounding = 2.0**-22 * (abs(state) + abs(source)).astype(np.float64)  # of float32
     for piece in pieces:
-        step = abs(state[piece].astype(np.float64) - source[piece]).max() / 127
-        assert (
-            abs(decoded[piece].astype(np.float64) - state[piece]) <= step / 2 + rounding[piece] + 1e-37
-        ).all()
+        new, old = state[piece].astype(np.float64), source[piece].astype(np.float64)
+        got = decoded[piece].astype(np.float64)
+        if (new > 0).all() and (
+            old > 0
+        ).all():  # the logarithm of the ratio is quantised, and variances stay positive
+            half_a_step = abs(np.log(new / old)).max() / 254
+            assert (got > 0).all()
+            assert (abs(np.log(got / new)) <= half_a_step * (1 + 1e-6) + 1e-5).all()
+        else:
+            half_a_step = abs(new - old).max() / 254
+            assert (abs(got - new) <= half_a_step + 2.0**-22 * (abs(new) + abs(old)) + 1e-37).all()
+
+
+def test_eight_bits_keep_a_variance_positive_that_falls_a_hundredfold():
+    source, state = np.array([5, 0.03], np.float32), np.array([0.05, 0.0003], np.float32)
+    decoded, _ = sent(Int8(), state, source, (slice(0, 2),))
+    assert decoded.tolist() == pytest.approx(state.tolist(), rel=0.02)
 
 
 def test_eight_bits_keep_the_largest_differences():
