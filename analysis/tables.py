@@ -164,25 +164,6 @@ def _cost_by_device(folder: Path) -> pd.DataFrame:
     return devices.join(pd.DataFrame(columns).reindex(devices.index).fillna(0))
 
 
-def staleness(source: Source) -> pd.DataFrame:
-    """How old the predicting model was, over predicted samples: rows for `(all)` and per group.
-
-    Columns: strategy, group, predicted_samples, version_age_s_p5 ... p95 and versions_behind_p5 ... p95
-    (weighted by samples). The age counts from publication in the cloud; version 0 was published when the run
-    began. NaN for a strategy that published nothing: no model can be staler than another there.
-    """
-    frames = []
-    for label, folder in with_tables(source).items():
-        batches = read_predicted(folder, ["group", "samples", *_AGES])
-        if not _publishes(folder):
-            batches[_AGES] = math.nan
-        groups = {str(name): rows for name, rows in batches.groupby("group")}
-        order = [name for name in read_scenario(folder)["groups"] if name in groups]
-        rows = [{"group": name, **_ages(groups[name])} for name in order]
-        frames.append(_labelled(label, pd.DataFrame([{"group": ALL, **_ages(batches)}, *rows])))
-    return pd.concat(frames, ignore_index=True)
-
-
 def staleness_over_time(source: Source, bins: int = BINS) -> pd.DataFrame:
     """The quantiles of `staleness` by time of arrival: strategy, group, start_s, end_s, time_s, ...
 

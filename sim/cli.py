@@ -103,7 +103,7 @@ def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     devices = sum(group.count for group in loaded.groups.values())
     strategies = ", ".join(strategy.label or strategy.name for strategy in loaded.strategy)
     output.print(
-        f"{loaded.name}: valid. {devices} devices in {len(loaded.groups)} groups, "
+        f"{loaded.name}: valid. Devices: {devices}, groups: {len(loaded.groups)}, "
         f"{loaded.duration_s:g} simulated seconds, strategies: {strategies}",
         markup=False,
     )

@@ -76,9 +76,7 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
             own_folder = folder / label_of(strategy) if several else folder
             own_folder.mkdir(parents=True, exist_ok=True)
             _run_strategy(scenario, strategy, data, own_folder, place, report)
-    except (
-        BaseException
-    ) as error:  # an interrupt too: the results so far are concluded, nothing hides the cause
+    except BaseException as error:  # an interrupt too; nothing may hide the cause
         with suppress(Exception):
             conclude(folder)
         error.add_note(f"the results so far are in {folder}")
@@ -89,11 +87,12 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
 def check(scenario: Scenario, options: Options) -> None:
     """Raise InputError where the scenario runs code that was not allowed."""
     models = {"edge": scenario.models.edge, "foundation": scenario.models.foundation}
-    for name, model in models.items():
-        if model is not None and model.runs_code and not options.allow_code:
-            raise InputError(
-                f"models.{name}: a factory runs Python code from the scenario; if you trust it, say --allow-code"
-            )
+    runs_code = [f"models.{name}" for name, model in models.items() if model is not None and model.runs_code]
+    if runs_code and not options.allow_code:
+        fields = " and ".join(runs_code)
+        raise InputError(
+            f"{fields}: a factory runs Python code from the scenario; if you trust it, say --allow-code"
+        )
 
 
 def _check_models(scenario: Scenario, data: Images) -> None:

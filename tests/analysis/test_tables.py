@@ -103,14 +103,6 @@ def test_accuracy_against_bytes(both: Path) -> None:
     assert table.loc[("source", "lte"), ["accuracy_low", "accuracy_high"]].isna().all()
 
 
-def test_staleness(both: Path) -> None:
-    table = tables.staleness(both).set_index(["strategy", "group"])
-    assert table.loc["source", "version_age_s_p50"].isna().all()
-    assert table.loc["cema", "version_age_s_p50"].tolist() == [3.0, 2.0, 3.0]
-    assert table.loc["cema", "version_age_s_p95"].tolist() == [16.0, 15.0, 16.0]
-    assert table.loc["cema", "versions_behind_p75"].tolist() == [1.0, 1.0, 1.0]
-
-
 def test_staleness_over_time_has_publishing_strategies_only(both: Path) -> None:
     table = tables.staleness_over_time(both, bins=2)
     assert table["strategy"].unique().tolist() == ["cema"]

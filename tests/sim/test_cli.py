@@ -82,7 +82,7 @@ def test_a_valid_scenario_is_summed_up(tiny):
     status, out, err = cema("validate", tiny.write("valid.yaml", strategy=strategies, groups=groups))
     assert (status, err) == (0, "")
     assert " ".join(out.split()) == (
-        "tiny: valid. 3 devices in 2 groups, 10 simulated seconds, strategies: source, kind"
+        "tiny: valid. Devices: 3, groups: 2, 10 simulated seconds, strategies: source, kind"
     )
 
 
@@ -90,7 +90,7 @@ def test_settings_are_checked_too(tiny):
     path = tiny.write("valid.yaml")
     status, out, _ = cema("validate", path, "--set", "groups.cameras.count=5", "--set", "duration_s=2.5")
     assert status == 0
-    assert "5 devices" in out
+    assert "Devices: 5," in out
     assert "2.5 simulated seconds" in " ".join(out.split())
 
 

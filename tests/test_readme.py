@@ -1,0 +1,38 @@
+"""The README's scenario is one, and its mistake is told as the README says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scenarios import loader
+
+README = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    path = tmp_path / "two-cameras.yaml"
+    path.write_text(re.search(r"```yaml\n(.*?)```", README, re.DOTALL).group(1))
+    return path
+
+
+def test_the_scenario_is_valid(scenario):
+    loaded = loader.load(scenario)
+    assert [strategy.name for strategy in loaded.strategy] == ["source", "cema"]
+
+
+def test_the_mistake_is_told_as_shown(scenario):
+    scenario.write_text(scenario.read_text().replace("uplink_mbps", "uplink_mpbs"))
+    shown = re.search(r"^two-cameras.yaml:(.*) \.\.\.$", README, re.MULTILINE).group(1)
+    with pytest.raises(loader.ScenarioError) as caught:
+        loader.load(scenario)
+    assert f"{scenario}:{shown}" in str(caught.value)
+
+
+def test_the_overrides_fit(scenario):
+    overrides = re.findall(r"--set ([a-z.]+=\w+)", README)
+    assert len(overrides) >= 2
+    loaded = loader.load(scenario, overrides)
+    assert loaded.groups["cameras"].count == 8
+    assert loaded.strategy[1].preset == "reference"
