@@ -92,7 +92,15 @@ def mean_corrupted(card: dict[str, Any], severity: int) -> float:
 
 
 def _as_markdown(card: dict[str, Any]) -> str:
-    recipe = ", ".join(f"{key} {value}" for key, value in card["recipe"].items())
+    recipe = dict(card["recipe"])
+    phases = "; then ".join(
+        f"{phase['epochs']} epochs of {phase['augmentation']} augmentation, peak learning rate {phase['learning_rate']}"
+        for phase in recipe["phases"]
+    )
+    other = ", ".join(
+        f"{key.replace('_', ' ')} {recipe[key]}"
+        for key in ("batch_size", "momentum", "weight_decay", "threads")
+    )
     rows = "\n".join(
         f"| {name} | " + " | ".join(f"{values[str(severity)]:.1%}" for severity in SEVERITIES) + " |"
         for name, values in card["accuracy_corrupted"].items()
@@ -103,7 +111,7 @@ def _as_markdown(card: dict[str, Any]) -> str:
 - Data: {card["data"]}
 - Architecture: residual network, stages of {card["channels"]} channels and {card["blocks"]} blocks,
   {card["parameters"]:,} parameters
-- Recipe: {recipe}
+- Recipe: {phases}; {other}
 - Seed {card["seed"]}, PyTorch {card["torch"]}
 - Clean accuracy: {card["accuracy_clean"]:.2%} on the 10 000 test images
 - Weights: SHA-256 `{card["sha256"]}`

@@ -11,11 +11,22 @@ from safetensors.torch import save_file
 
 from models.networks import ResidualNetwork
 from models.pretraining import fashion_mnist_images as files
-from models.pretraining.training import Recipe, train
+from models.pretraining.training import Phase, Recipe, train
 
 RECIPES = {
-    "fashion-mnist-edge": Recipe((16, 32, 64), (1, 1, 1), augmentation="light", epochs=6),
-    "fashion-mnist-foundation": Recipe((16, 64, 128), (1, 2, 2), augmentation="strong", epochs=12),
+    "fashion-mnist-edge": Recipe(
+        (16, 32, 64), (1, 1, 1), phases=(Phase("light", epochs=6, learning_rate=0.2),)
+    ),
+    "fashion-mnist-foundation": Recipe(
+        (16, 64, 128),
+        (1, 2, 2),
+        # Robust first; then back to the clean images.
+        phases=(
+            Phase("strong", epochs=12, learning_rate=0.2),
+            Phase("light", epochs=2, learning_rate=0.03),
+            Phase("light", epochs=1, learning_rate=0.02),
+        ),
+    ),
 }
 
 

@@ -16,23 +16,35 @@ from models.pretraining import augmentation
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How one model is trained: SGD with Nesterov momentum under a one-cycle learning rate.
+class Phase:
+    """Some epochs of SGD with Nesterov momentum under a one-cycle learning rate.
 
     Attributes:
-        channels, blocks: width and number of residual blocks of each stage.
         augmentation: `light` or `strong`, see models.pretraining.augmentation.
         epochs: passes over the training images.
         learning_rate: the peak of the one-cycle schedule.
+
+    """
+
+    augmentation: Literal["light", "strong"]
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model is trained.
+
+    Attributes:
+        channels, blocks: width and number of residual blocks of each stage.
+        phases: one after another; each starts with a fresh optimiser and random stream.
         threads: CPU threads; the arithmetic, and so the result, depends on it.
 
     """
 
     channels: tuple[int, ...]
     blocks: tuple[int, ...]
-    augmentation: Literal["light", "strong"]
-    epochs: int
-    learning_rate: float = 0.2
+    phases: tuple[Phase, ...]
     batch_size: int = 128
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -67,25 +79,55 @@ def train(
 
     """
     torch.set_num_threads(recipe.threads)
-    generator = torch.Generator().manual_seed(seed)
-    augment = getattr(augmentation, recipe.augmentation)
     inputs = torch.from_numpy(images).permute(0, 3, 1, 2)
-    targets = torch.from_numpy(labels)
     network.to(memory_format=torch.channels_last)
+    for number in range(len(recipe.phases)):
+        train_phase(network, inputs, torch.from_numpy(labels), (mean, std), recipe, number, seed, progress)
+
+
+def train_phase(
+    network: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    moments: tuple[float, float],
+    recipe: Recipe,
+    number: int,
+    seed: int,
+    progress: Callable[[float, float, str], None],
+) -> None:
+    """Train `network` in place through phase `number` of the recipe; its stream is seeded by seed + number.
+
+    Args:
+        network: channels last.
+        inputs: uint8 (N, C, H, W).
+        targets: int64 (N,).
+        moments: mean and deviation of the pixel values in [0, 1].
+        recipe: what to do.
+        number: of the phase, from 0.
+        seed: of the whole training.
+        progress: called after each step with the steps done, the steps in all phases, and a short text.
+
+    """
+    phase = recipe.phases[number]
+    generator = torch.Generator().manual_seed(seed + number)
+    augment = getattr(augmentation, phase.augmentation)
+    mean, std = moments
     network.train()
     optimiser = torch.optim.SGD(
         network.parameters(),
-        lr=recipe.learning_rate,
+        lr=phase.learning_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         nesterov=True,
     )
     steps_per_epoch = len(inputs) // recipe.batch_size
-    steps = recipe.epochs * steps_per_epoch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps)
-    loss_average = accuracy_average = float("nan")
-    done = 0
-    for epoch in range(recipe.epochs):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, phase.learning_rate, total_steps=phase.epochs * steps_per_epoch
+    )
+    total = steps_per_epoch * sum(each.epochs for each in recipe.phases)
+    done = steps_per_epoch * sum(each.epochs for each in recipe.phases[:number])
+    loss_average = accuracy_average = None
+    for epoch in range(phase.epochs):
         order = torch.randperm(len(inputs), generator=generator)
         for batch in order[: steps_per_epoch * recipe.batch_size].reshape(-1, recipe.batch_size):
             x = augment(inputs[batch].float() / 255, generator)
@@ -98,12 +140,16 @@ def train(
             schedule.step()
             done += 1
             accuracy = (logits.argmax(1) == targets[batch]).float().mean().item()
-            loss_average = loss.item() if done == 1 else 0.98 * loss_average + 0.02 * loss.item()
-            accuracy_average = accuracy if done == 1 else 0.98 * accuracy_average + 0.02 * accuracy
+            loss_average = _moving(loss_average, loss.item())
+            accuracy_average = _moving(accuracy_average, accuracy)
             progress(
                 done,
-                steps,
-                f"epoch {epoch + 1}/{recipe.epochs}, loss {loss_average:.3f}, "
-                f"training accuracy {accuracy_average:.1%}",
+                total,
+                f"phase {number + 1}/{len(recipe.phases)}, epoch {epoch + 1}/{phase.epochs}, "
+                f"loss {loss_average:.3f}, training accuracy {accuracy_average:.1%}",
             )
     network.eval()
+
+
+def _moving(average: float | None, value: float) -> float:
+    return value if average is None else 0.98 * average + 0.02 * value

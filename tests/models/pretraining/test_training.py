@@ -2,9 +2,9 @@ import numpy as np
 import torch
 
 from models.networks import ResidualNetwork
-from models.pretraining.training import Recipe, train
+from models.pretraining.training import Phase, Recipe, train
 
-RECIPE = Recipe((8, 16), (1, 1), augmentation="light", epochs=2, learning_rate=0.05, batch_size=16)
+RECIPE = Recipe((8, 16), (1, 1), phases=(Phase("strong", 1, 0.05), Phase("light", 2, 0.05)), batch_size=16)
 
 
 def trained(seed):
@@ -31,8 +31,9 @@ def trained(seed):
 
 def test_learns_and_reports_every_step():
     network, reports = trained(seed=0)
-    assert [(done, total) for done, total, _ in reports] == [(step, 12) for step in range(1, 13)]
-    assert reports[0][2].startswith("epoch 1/2, loss ")
+    assert [(done, total) for done, total, _ in reports] == [(step, 18) for step in range(1, 19)]
+    assert reports[0][2].startswith("phase 1/2, epoch 1/1, loss ")
+    assert reports[-1][2].startswith("phase 2/2, epoch 2/2, loss ")
     assert not network.training
     dark, bright = torch.full((1, 1, 8, 8), (0.1 - 0.4) / 0.3), torch.full((1, 1, 8, 8), (0.7 - 0.4) / 0.3)
     with torch.inference_mode():
