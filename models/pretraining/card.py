@@ -94,7 +94,7 @@ def mean_corrupted(card: dict[str, Any], severity: int) -> float:
 def _as_markdown(card: dict[str, Any]) -> str:
     recipe = dict(card["recipe"])
     phases = "; then ".join(
-        f"{phase['epochs']} epochs of {phase['augmentation']} augmentation, peak learning rate {phase['learning_rate']}"
+        f"{phase['epochs']} x {phase['augmentation']} augmentation, peak learning rate {phase['learning_rate']}"
         for phase in recipe["phases"]
     )
     other = ", ".join(
@@ -111,7 +111,7 @@ def _as_markdown(card: dict[str, Any]) -> str:
 - Data: {card["data"]}
 - Architecture: residual network, stages of {card["channels"]} channels and {card["blocks"]} blocks,
   {card["parameters"]:,} parameters
-- Recipe: {phases}; {other}
+- Recipe, in epochs: {phases}; {other}
 - Seed {card["seed"]}, PyTorch {card["torch"]}
 - Clean accuracy: {card["accuracy_clean"]:.2%} on the 10 000 test images
 - Weights: SHA-256 `{card["sha256"]}`
