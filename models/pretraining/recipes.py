@@ -24,11 +24,11 @@ def pretrain_all(recipe: str, models: Sequence[str] | None, seed: int, folder: P
     """
     if recipe not in RECIPES:
         raise InputError(f"recipe {recipe!r}: unknown; allowed: {', '.join(RECIPES)}")
-    known = RECIPES[recipe].RECIPES
+    module = RECIPES[recipe]
+    known = module.RECIPES
     for model in models or ():
         if model not in known:
             raise InputError(f"--model {model}: not in the recipe {recipe}; allowed: {', '.join(known)}")
     for model in models or known:
-        module = RECIPES[recipe]
         module.pretrain(model, seed, folder, partial(report, f"train {model}"))
         write_card(module.describe(model), model, seed, folder, partial(report, f"measure {model}"))
