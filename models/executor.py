@@ -97,7 +97,7 @@ class Executor:
             model.load(state)
             model.use(statistics)
             with torch.inference_mode():
-                logits = model.network(prepare(images, source.mean, source.std, self.device)).cpu()
+                logits = model.network(prepare(images, source.preparation, self.device)).cpu()
             return Forward(logits, model.read() if statistics is Statistics.FIRST else None)
 
         return self._submit(work)

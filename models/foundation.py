@@ -59,5 +59,5 @@ class FoundationModel:
             return self._logits(images)
 
     def _logits(self, images: NDArray[np.uint8]) -> Tensor:
-        logits: Tensor = self.model.network(prepare(images, self.source.mean, self.source.std, self.device))
+        logits: Tensor = self.model.network(prepare(images, self.source.preparation, self.device))
         return logits

@@ -94,7 +94,7 @@ class Student:
         model.load(self.state)
         model.use(self.statistics, momentum=0.0 if self.handling == "source" else 0.1)
         model.network.train()
-        logits = model.network(prepare(images, network.source.mean, network.source.std, network.device))
+        logits = model.network(prepare(images, network.source.preparation, network.device))
         terms = distillation_terms(logits, teacher, weights.e_max, weights.temperature)
         loss = weights.total(terms)
         self.optimiser.zero_grad(set_to_none=True)

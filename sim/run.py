@@ -17,7 +17,7 @@ from sim.results import MANIFEST, SCENARIO, SUMMARY
 if TYPE_CHECKING:
     import torch
 
-    from models.datasets import Images
+    from models.datasets import DataSet
     from models.strategies import Base as StrategySettings
     from scenarios.schema import Scenario
     from sim.simulation import Progress
@@ -95,7 +95,7 @@ def check(scenario: Scenario, options: Options) -> None:
         )
 
 
-def _check_models(scenario: Scenario, data: Images) -> None:
+def _check_models(scenario: Scenario, data: DataSet) -> None:
     """Load each model once, before anything is deleted or run; raise InputError with every misfit."""
     from models.preflight import misfit  # noqa: PLC0415
 
@@ -146,7 +146,7 @@ def _holds_results_alone(folder: Path) -> bool:
 def _run_strategy(
     scenario: Scenario,
     strategy: StrategySettings,
-    data: Images,
+    data: DataSet,
     folder: Path,
     place: torch.device,
     report: Report | None,

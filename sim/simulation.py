@@ -22,7 +22,7 @@ from sim.versions import VersionLog
 from sim.world import DeviceStream
 
 if TYPE_CHECKING:
-    from models.datasets import Images
+    from models.datasets import DataSet
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
     from scenarios.schema import Group, Scenario
@@ -57,7 +57,7 @@ class Simulation:
         self,
         scenario: Scenario,
         strategy: StrategySettings,
-        data: Images,
+        data: DataSet,
         recorder: Recorder,
         place: torch.device,
     ) -> None:
@@ -146,12 +146,11 @@ class Simulation:
                 **ledgers,
             )
 
-    def _laboratory(self, devices: list[DeviceName], data: Images, place: torch.device) -> Laboratory:
+    def _laboratory(self, devices: list[DeviceName], data: DataSet, place: torch.device) -> Laboratory:
         models = self.scenario.models
         source = models.edge.load()
         edge = AdaptableModel(source.network, place)
-        height, width, channels = (int(size) for size in data.images.shape[1:])
-        image_shape = (height, width, channels)
+        image_shape = data.shape
 
         def load_foundation() -> LoadedModel:
             assert models.foundation is not None  # the schema asks for one where it is needed
@@ -170,7 +169,7 @@ class Simulation:
             generator=self._streams.generator,
         )
 
-    def _device(self, name: DeviceName, group: Group, data: Images) -> Device:
+    def _device(self, name: DeviceName, group: Group, data: DataSet) -> Device:
         return Device(
             self.clock,
             name,

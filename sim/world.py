@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models import corruptions
+from models import rendering
 from sim.clock import SECOND, nanoseconds
 
 if TYPE_CHECKING:
-    from models.datasets import Images
+    from models.datasets import DataSet
     from scenarios.schema import Group, Shift
     from sim.streams import RandomStreams
 
@@ -50,7 +50,7 @@ class DeviceStream:
     number alone, whether or not earlier batches were ever looked at.
     """
 
-    def __init__(self, device: str, group: Group, data: Images, streams: RandomStreams) -> None:
+    def __init__(self, device: str, group: Group, data: DataSet, streams: RandomStreams) -> None:
         self.device = device
         self.settings = group.stream
         self.data = data
@@ -64,12 +64,10 @@ class DeviceStream:
 
     def render(self, batch: Batch) -> NDArray[np.uint8]:
         """Return the batch's images under its shift, uint8 (N, H, W, C)."""
-        clean = self.data.images[batch.indices]
-        shift = batch.shift
-        if shift.corruption == "none":
-            return clean
+        conditions = [(batch.shift.corruption, batch.shift.severity)] * len(batch)
         generator = self.streams.generator(f"{self.device}/corruption", batch.number)
-        return corruptions.corrupt(clean, shift.corruption, shift.severity, generator)
+        images, _ = rendering.render(self.data, batch.indices, conditions, generator)
+        return images
 
     def _arrivals(self) -> Iterator[int]:
         generator = self.streams.generator(f"{self.device}/arrivals")

@@ -16,7 +16,7 @@ from torch import nn
 
 from models import corruptions
 from models.datasets.packaged import Packaged
-from models.images import prepare
+from models.images import Preparation, prepare
 from models.networks import ResidualNetwork
 from models.sources import _weights
 
@@ -77,11 +77,11 @@ def _measure(
 def _accuracy(
     network: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64], facts: dict[str, Any]
 ) -> float:
-    correct = 0
+    correct, preparation = 0, Preparation(tuple(facts["mean"]), tuple(facts["std"]))
     with torch.inference_mode():
         for start in range(0, len(images), 250):
             part = slice(start, start + 250)
-            x = prepare(images[part], tuple(facts["mean"]), tuple(facts["std"]), torch.device("cpu"))
+            x = prepare(images[part], preparation, torch.device("cpu"))
             correct += int((network(x).argmax(1).numpy() == labels[part]).sum())
     return correct / len(images)
 

@@ -10,22 +10,23 @@ from scenarios.settings import Settings
 if TYPE_CHECKING:
     from torch import nn
 
+    from models.images import Preparation
+
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A classifier in evaluation mode and how its input is prepared.
 
     Attributes:
-        network: maps float32 (N, C, H, W), normalised by `mean` and `std`, to logits (N, num_classes).
+        network: maps prepared images, float32 (N, C, H, W), to logits (N, num_classes).
         num_classes: number of classes.
-        mean, std: per channel, of pixel values in [0, 1].
+        preparation: how stored images become its input.
 
     """
 
     network: nn.Module
     num_classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    preparation: Preparation
 
 
 class Base(Settings):

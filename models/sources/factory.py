@@ -47,6 +47,7 @@ class Factory(Base):
         from torch import nn  # noqa: PLC0415
 
         from models.errors import InputError  # noqa: PLC0415
+        from models.images import Preparation  # noqa: PLC0415
         from models.sources import _weights  # noqa: PLC0415
 
         place, name = self.factory.rsplit(":", 1)
@@ -59,7 +60,7 @@ class Factory(Base):
                 f"factory {self.factory!r}: must return a torch.nn.Module, not {type(network).__name__}"
             )
         _weights.read_into(network, self.checkpoint)
-        return LoadedModel(network.eval(), self.num_classes, self.mean, self.std)
+        return LoadedModel(network.eval(), self.num_classes, Preparation(self.mean, self.std))
 
 
 def _import(place: str) -> Any:

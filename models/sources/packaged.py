@@ -18,10 +18,13 @@ class Packaged(Base):
 
     def load(self) -> LoadedModel:
         """Build the network that the card describes and read its weights."""
+        from models.images import Preparation  # noqa: PLC0415
         from models.networks import ResidualNetwork  # noqa: PLC0415
         from models.sources import _weights  # noqa: PLC0415
 
         card = json.loads((FOLDER / f"{self.packaged}.json").read_text(encoding="utf-8"))
         network = ResidualNetwork(card["channels"], card["blocks"], card["num_classes"], len(card["mean"]))
         _weights.read_into(network, FOLDER / f"{self.packaged}.safetensors")
-        return LoadedModel(network.eval(), card["num_classes"], tuple(card["mean"]), tuple(card["std"]))
+        return LoadedModel(
+            network.eval(), card["num_classes"], Preparation(tuple(card["mean"]), tuple(card["std"]))
+        )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.images import Preparation
 from models.networks import ResidualNetwork
 from models.sources import LoadedModel
 
@@ -14,7 +15,7 @@ def tiny():
 
     def build(seed=0):
         torch.manual_seed(seed)
-        return LoadedModel(ResidualNetwork((4, 6), (1, 1), 5).eval(), 5, MEAN, STD)
+        return LoadedModel(ResidualNetwork((4, 6), (1, 1), 5).eval(), 5, Preparation(MEAN, STD))
 
     return build
 

@@ -68,7 +68,7 @@ def test_a_forward_pass_is_the_networks_in_evaluation_mode(executor, tiny, image
     forward = executor.forward(model, source, images(3), state, Statistics.RUNNING).result()
     model.load(state)
     with torch.no_grad():
-        expected = model.network(prepare(images(3), source.mean, source.std, CPU))
+        expected = model.network(prepare(images(3), source.preparation, CPU))
     torch.testing.assert_close(forward.logits, expected)
     assert forward.state is None
     assert not forward.logits.requires_grad
@@ -82,7 +82,7 @@ def test_the_first_batchs_statistics_are_captured(executor, tiny, images):
     forward = executor.forward(model, source, images(6), deployed, Statistics.FIRST).result()
     np.testing.assert_array_equal(forward.state[:size], deployed[:size])
     with torch.no_grad():
-        before_norm = model.network.stem[0](prepare(images(6), source.mean, source.std, CPU))
+        before_norm = model.network.stem[0](prepare(images(6), source.preparation, CPU))
     mean = forward.state[model.layout.pieces[model.layout.names.index("stem.1.running_mean")]]
     np.testing.assert_allclose(mean, before_norm.mean((0, 2, 3)), atol=1e-5)
     again = executor.forward(model, source, images(6), forward.state, Statistics.RUNNING).result()

@@ -18,7 +18,7 @@ def foundation(tiny):
 
 
 def logits(model, source, images):
-    return model.network(prepare(images, source.mean, source.std, CPU))
+    return model.network(prepare(images, source.preparation, CPU))
 
 
 def test_two_steps_of_weighted_entropy_minimisation(foundation, tiny, images):
@@ -46,7 +46,7 @@ def test_statistics_start_with_the_first_batch_and_follow(foundation, images):
 
     def mean_of(batch):
         with torch.no_grad():
-            x = prepare(batch, foundation.source.mean, foundation.source.std, CPU)
+            x = prepare(batch, foundation.source.preparation, CPU)
             return foundation.model.network.stem[0](x).mean((0, 2, 3)).numpy()
 
     first, second = mean_of(images(6, 0)), mean_of(images(6, 1))

@@ -3,6 +3,7 @@ import pytest
 from torch import nn
 
 from models.datasets import Images
+from models.images import Preparation
 from models.preflight import misfit
 from models.sources import LoadedModel
 
@@ -45,7 +46,7 @@ def flat(*tail):
     ],
 )
 def test_models_that_do_not_fit(data, tiny, network, num_classes, mean, message):
-    model = LoadedModel((network or tiny().network).eval(), num_classes, mean, (0.2,))
+    model = LoadedModel((network or tiny().network).eval(), num_classes, Preparation(mean, (0.2,)))
     told = misfit(data, model, "models.edge")
     assert told is not None
     assert told.startswith(f"models.edge: {message}")

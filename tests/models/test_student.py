@@ -30,7 +30,7 @@ def stepped(tiny, images, factors, handling, steps=2):
     model.network.train()
     velocity = [torch.zeros_like(p) for p in model.parameters]
     for seed in range(steps):
-        z, t = model.network(prepare(images(6, seed), source.mean, source.std, CPU)), TEACHER
+        z, t = model.network(prepare(images(6, seed), source.preparation, CPU)), TEACHER
         h_student = -(z.softmax(1) * z.log_softmax(1)).sum(1)
         h_teacher = -(t.softmax(1) * t.log_softmax(1)).sum(1)
         u, w = (E_MAX - h_student.detach()).exp(), (E_MAX - h_teacher).exp()

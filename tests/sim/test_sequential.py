@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from models import corruptions
-from models.images import prepare
+from models.images import Preparation, prepare
 from models.networks import ResidualNetwork
 from models.normalisation import AdaptableModel, Statistics
 from scenarios.schema import Scenario
@@ -113,7 +113,7 @@ def sequential(scenario, batches, reference, e_min_share=0.02, replays=True):
     def run(model, images, training=False):
         model.network.train(training)
         with torch.set_grad_enabled(training):
-            return model.network(prepare(np.stack(images), MEAN, STD, CPU))
+            return model.network(prepare(np.stack(images), Preparation(MEAN, STD), CPU))
 
     def descend(optimiser, loss):
         optimiser.zero_grad()

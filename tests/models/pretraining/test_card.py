@@ -36,7 +36,7 @@ def test_clean_accuracy_is_what_the_card_says(name):
     data, model = PackagedData(packaged="fashion-mnist").load(), Packaged(packaged=name).load()
     images, labels = data.images[:1000], data.labels[:1000]
     with torch.inference_mode():
-        logits = model.network(prepare(images, model.mean, model.std, torch.device("cpu")))
+        logits = model.network(prepare(images, model.preparation, torch.device("cpu")))
     accuracy = float(np.mean(logits.argmax(1).numpy() == labels))
     assert accuracy == pytest.approx(
         card_of(name)["accuracy_clean"], abs=0.025

@@ -47,7 +47,7 @@ def factory(tmp_path, expected):
 
 
 def assert_loaded(model, expected):
-    assert (model.num_classes, model.mean, model.std) == (3, (0.5,), (0.25,))
+    assert (model.num_classes, model.preparation.mean, model.preparation.std) == (3, (0.5,), (0.25,))
     assert not model.network.training
     for key, value in expected.state_dict().items():
         assert torch.equal(model.network.state_dict()[key], value)

@@ -1,6 +1,6 @@
 import torch
 
-from models.images import prepare
+from models.images import Preparation, prepare
 from models.strategies.source import Source
 
 
@@ -9,7 +9,7 @@ def test_the_model_as_deployed_predicts_and_nothing_is_sent(laboratory, images, 
     assert strategy.cloud is None
     device = strategy.edge(laboratory.devices[0])
     with torch.no_grad():
-        expected = tiny().network(prepare(images(4), (0.4,), (0.3,), torch.device("cpu")))
+        expected = tiny().network(prepare(images(4), Preparation((0.4,), (0.3,)), torch.device("cpu")))
     for _ in range(2):
         decision = device.conclude(device.forward(images(4)).result())
         torch.testing.assert_close(decision.logits, expected)
