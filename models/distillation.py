@@ -5,6 +5,8 @@ Source: CEMA (https://arxiv.org/abs/2402.17316) and its reference implementation
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor
@@ -44,3 +46,31 @@ def distillation_terms(
     return DistillationTerms(
         weighted_entropy(student, e_max), (weight * divergence).mean(), (weight * cross_entropy).mean()
     )
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Factors of the distillation loss, its temperature, and E_max0 of the samples' weights in nats."""
+
+    entropy: float
+    kl: float
+    cross_entropy: float
+    temperature: float
+    e_max: float
+
+    def objective(self, teacher: Tensor) -> Callable[[Tensor], dict[str, Tensor]]:
+        """Return the function from a student's logits (N, C) to the loss and its unweighted terms, by column."""
+
+        def losses(student: Tensor) -> dict[str, Tensor]:
+            terms = distillation_terms(student, teacher, self.e_max, self.temperature)
+            loss = (
+                self.entropy * terms.entropy + self.kl * terms.kl + self.cross_entropy * terms.cross_entropy
+            )
+            return {
+                "distillation_loss": loss,
+                "entropy_term": terms.entropy,
+                "kl_term": terms.kl,
+                "cross_entropy_term": terms.cross_entropy,
+            }
+
+        return losses

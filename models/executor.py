@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -49,13 +50,15 @@ class Forward:
 
     Attributes:
         logits: float32 (N, num_classes), on the CPU.
-        state: the normalisation state after the pass, float32 (D,), where statistics were taken from the batch
-            (Statistics.FIRST); otherwise None.
+        state: the normalisation state after the pass, float32 (D,), where statistics of the batch were kept;
+            otherwise None.
+        features: the classifier's input, float32 (N, F), on the CPU, where it was asked for; otherwise None.
 
     """
 
     logits: Tensor
-    state: NDArray[np.float32] | None
+    state: NDArray[np.float32] | None = None
+    features: Tensor | None = None
 
 
 @dataclass
@@ -80,6 +83,7 @@ class Executor:
         images: NDArray[np.uint8],
         state: NDArray[np.float32],
         statistics: Statistics,
+        features: bool = False,
     ) -> Pending[Forward]:
         """Submit a forward pass in evaluation mode.
 
@@ -89,6 +93,7 @@ class Executor:
             images: uint8 (N, H, W, C).
             state: the version to run, float32 (D,).
             statistics: which statistics batch normalisation uses.
+            features: whether to return the features too.
 
         """
 
@@ -96,9 +101,10 @@ class Executor:
             self.forward_passes += 1
             model.load(state)
             model.use(statistics)
-            with torch.inference_mode():
+            with torch.inference_mode(), model.features() if features else nullcontext([]) as collected:
                 logits = model.network(prepare(images, source.preparation, self.device)).cpu()
-            return Forward(logits, model.read() if statistics is Statistics.FIRST else None)
+            after = model.read() if statistics.kept else None
+            return Forward(logits, after, collected[-1].cpu() if features else None)
 
         return self._submit(work)
 

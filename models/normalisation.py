@@ -7,25 +7,49 @@ model never changes.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.errors import InputError
 
 
-class Statistics(Enum):
-    """Which statistics a batch normalisation layer uses in a forward pass."""
+@dataclass(frozen=True)
+class Statistics:
+    """Which statistics a batch normalisation layer normalises with in a forward pass, and which it keeps.
 
-    RUNNING = "running"  # the layer's running statistics
-    BATCH = "batch"  # the batch's own
-    FIRST = "first"  # the batch's own, which become the running statistics
+    Attributes:
+        used: share of the batch's own statistics in those it normalises with; the rest is the running ones'.
+        kept: share of the batch's own in the running statistics afterwards.
+
+    """
+
+    RUNNING: ClassVar[Statistics]
+    """The running statistics."""
+    BATCH: ClassVar[Statistics]
+    """The batch's own."""
+    FIRST: ClassVar[Statistics]
+    """The batch's own, which become the running ones; RUNNING from then on."""
+    OBSERVED: ClassVar[Statistics]
+    """The running statistics; the batch's own are left in their place, to be read."""
+
+    used: float
+    kept: float
+
+
+Statistics.RUNNING = Statistics(0, 0)
+Statistics.BATCH = Statistics(1, 0)
+Statistics.FIRST = Statistics(1, 1)
+Statistics.OBSERVED = Statistics(0, 1)
 
 
 class BatchRenormalisation(nn.Module):
@@ -34,14 +58,15 @@ class BatchRenormalisation(nn.Module):
     Training mode computes x_hat = (x - mu_B) / sigma_B * r + d with r = sigma_B / sigma_run and
     d = (mu_B - mu_run) / sigma_run, r and d detached, sigma = sqrt(var + eps) and var unbiased over (N, H, W): in value
     plain normalisation by the running statistics, with a gradient that flows through the batch's. The running
-    statistics then follow the batch's with momentum 0.1. Evaluation mode normalises as `statistics` says.
+    statistics then follow the batch's with momentum 0.1. Under BATCH training mode is plain batch
+    normalisation. Evaluation mode normalises as `statistics` says.
     Source: CEMA (https://arxiv.org/abs/2402.17316), after batch renormalisation (https://arxiv.org/abs/1702.03275).
 
     Attributes:
         weight, bias: affine parameters, float32 (C,).
         running_mean, running_var: float32 (C,).
         statistics: see Statistics; FIRST turns to RUNNING with the first forward pass, in either mode.
-        momentum: share of the batch's statistics in the new running ones; 0 freezes them.
+        momentum: share of the batch's statistics in the new running ones in training mode; 0 freezes them.
 
     """
 
@@ -66,27 +91,43 @@ class BatchRenormalisation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise float32 (N, C, ...)."""
-        if not self.training and self.statistics is Statistics.RUNNING:
+        if self.training:
+            return self._train(x)
+        used, kept = self.statistics.used, self.statistics.kept
+        if used == kept == 0:
             return self._normalise(x, self.running_mean, self.running_var)
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        batch_alone = not self.training and self.statistics is Statistics.BATCH
-        # Biased, as batch normalisation trains with, or unbiased where there are enough values.
-        correction = 0 if batch_alone else min(1, x.numel() // x.shape[1] - 1)
-        with torch.no_grad():
-            batch_var, batch_mean = torch.var_mean(x, axes, correction=correction)
-        if batch_alone:
-            return self._normalise(x, batch_mean, batch_var)
-        if self.statistics is Statistics.FIRST:
-            self.running_mean.copy_(batch_mean)
-            self.running_var.copy_(batch_var)
+        batch_mean, batch_var = self._of_batch(x, biased=kept == 0)
+        mean, var = self.running_mean, self.running_var
+        y = self._normalise(x, mean.lerp(batch_mean, used), var.lerp(batch_var, used))
+        self._follow(batch_mean, batch_var, kept)
+        if self.statistics == Statistics.FIRST:
             self.statistics = Statistics.RUNNING
-        if not self.training:
-            return self._normalise(x, self.running_mean, self.running_var)
-        y = self._renormalise(x, batch_mean, batch_var)
-        with torch.no_grad():
-            self.running_mean.lerp_(batch_mean, self.momentum)
-            self.running_var.lerp_(batch_var, self.momentum)
         return y
+
+    def _train(self, x: Tensor) -> Tensor:
+        if self.statistics == Statistics.BATCH:
+            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
+        batch_mean, batch_var = self._of_batch(x, biased=False)
+        if self.statistics == Statistics.FIRST:
+            self._follow(batch_mean, batch_var, 1)
+            self.statistics = Statistics.RUNNING
+        y = self._renormalise(x, batch_mean, batch_var)
+        self._follow(batch_mean, batch_var, self.momentum)
+        return y
+
+    @staticmethod
+    @torch.no_grad()
+    def _of_batch(x: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
+        """Return the batch's mean and variance (C,): biased, as batch normalisation trains with, or unbiased."""
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        values = x.numel() // x.shape[1]
+        var, mean = torch.var_mean(x, axes, correction=0 if biased else min(1, values - 1))
+        return mean, var
+
+    @torch.no_grad()
+    def _follow(self, batch_mean: Tensor, batch_var: Tensor, share: float) -> None:
+        self.running_mean.lerp_(batch_mean, share)
+        self.running_var.lerp_(batch_var, share)
 
     def _normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.epsilon)
@@ -108,13 +149,32 @@ class BatchRenormalisation(nn.Module):
 
 
 def convert(network: nn.Module) -> nn.Module:
-    """Replace every BatchNorm layer in `network`, in place, by a BatchRenormalisation of the same state."""
+    """Replace every BatchNorm layer in `network`, in place, by a BatchRenormalisation of the same state.
+
+    All other layers stay as they are. Raises InputError for a kind of BatchNorm that computes something else.
+    """
     for name, child in network.named_children():
-        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
-            setattr(network, name, BatchRenormalisation(child))
+        if isinstance(child, _BatchNorm):
+            setattr(network, name, _converted(child))
         else:
             convert(child)
     return network
+
+
+def _converted(layer: _BatchNorm) -> nn.Module:
+    """Return the layer's BatchRenormalisation, followed by the activation where timm has it in the layer."""
+    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+        if type(layer).forward is _BatchNorm.forward:
+            return BatchRenormalisation(layer)
+        from timm.layers import BatchNormAct2d  # noqa: PLC0415 - heavy
+
+        if type(layer).forward is BatchNormAct2d.forward:
+            parts = {"norm": BatchRenormalisation(layer), "drop": layer.drop, "act": layer.act}
+            return nn.Sequential(OrderedDict(parts))
+    raise InputError(
+        f"a layer of type {type(layer).__name__} cannot be adapted; allowed: BatchNorm1d, BatchNorm2d and timm's "
+        "BatchNormAct2d, LayerNorm and GroupNorm of any kind"
+    )
 
 
 @dataclass(frozen=True)
@@ -193,6 +253,24 @@ class AdaptableModel:
         """Write a state vector; one of length layout.affine_size leaves the statistics as they are."""
         with torch.no_grad():
             self.state[: len(state)] = torch.from_numpy(state).to(self.state.device)
+
+    @property
+    def classifier(self) -> nn.Linear:
+        """The last linear layer, which turns features into logits; raises InputError where there is none."""
+        layers = [layer for layer in self.network.modules() if isinstance(layer, nn.Linear)]
+        if not layers:
+            raise InputError("the model ends in no linear layer, whose input could serve as features")
+        return layers[-1]
+
+    @contextmanager
+    def features(self) -> Iterator[list[Tensor]]:
+        """Collect the input of the classifier, (N, D), of every forward pass made inside."""
+        collected: list[Tensor] = []
+        hook = self.classifier.register_forward_pre_hook(lambda _, inputs: collected.append(inputs[0]))
+        try:
+            yield collected
+        finally:
+            hook.remove()
 
     def use(self, statistics: Statistics, momentum: float = 0.1) -> None:
         """Choose which statistics the next forward passes use."""

@@ -16,16 +16,23 @@ class ReplayBuffer:
         self.capacity = capacity
         self.added = 0
         self._images: NDArray[np.uint8] | None = None
+        self._arrivals = np.empty(0, np.int64)
+
+    @property
+    def arrivals(self) -> NDArray[np.int64]:
+        """When each stored image arrived, int64 (len,), in no particular order."""
+        return self._arrivals[: len(self)]
 
     def __len__(self) -> int:
         return min(self.added, self.capacity)
 
-    def add(self, images: NDArray[np.uint8]) -> None:
-        """Store images, uint8 (N, H, W, C); the oldest give way."""
+    def add(self, images: NDArray[np.uint8], arrival: int = 0) -> None:
+        """Store images, uint8 (N, H, W, C), that arrived at a time; the oldest give way."""
         if self.capacity == 0:
             return
         for image in images:
             self._room_for(image)[self.added % self.capacity] = image
+            self._arrivals[self.added % self.capacity] = arrival
             self.added += 1
 
     def _room_for(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -35,6 +42,7 @@ class ReplayBuffer:
             if self._images is not None:
                 grown[:rows] = self._images
             self._images = grown
+            self._arrivals = np.resize(self._arrivals, len(grown))
         return self._images
 
     def sample(self, count: int, generator: np.random.Generator) -> NDArray[np.uint8]:

@@ -1,17 +1,18 @@
-"""The cloud's copies of the edge model."""
+"""Adapted copies of the edge model, in the cloud or on a device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.distillation import DistillationTerms, distillation_terms
-from models.flops import training_flops
+from models.flops import forward_flops, training_flops
 from models.images import prepare
 from models.normalisation import AdaptableModel, Statistics
 from models.sources import LoadedModel
@@ -19,13 +20,19 @@ from models.strategies._interface import Version
 
 StatisticsHandling = Literal["distributed", "source", "device_batch"]
 
+Optimise = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+"""Makes the optimiser of a list of parameters."""
+
+Objective = Callable[[Tensor], dict[str, Tensor]]
+"""From logits (N, C) to scalars by name of column; the first is the loss, and the others are its terms."""
+
 
 class StudentNetwork:
     """The one network in which all students take their steps; each brings its state and its optimiser.
 
     Attributes:
         model: the network.
-        training_flops: operations for one image of a forward pass with its gradient.
+        forward_flops, training_flops: operations for one image of a pass, and of a pass with its gradient.
 
     """
 
@@ -34,92 +41,112 @@ class StudentNetwork:
         self.device = device
         self.model = AdaptableModel(source.network, device)
         self.deployed = self.model.read()
+        self.forward_flops = forward_flops(self.model, image_shape)
         self.training_flops = training_flops(self.model, image_shape)
 
 
 @dataclass(frozen=True)
-class LossWeights:
-    """Factors of the distillation loss, its temperature, and E_max0 of the samples' weights in nats."""
+class Normalising:
+    """How a student's batch normalisation works.
 
-    entropy: float
-    kl: float
-    cross_entropy: float
-    temperature: float
-    e_max: float
+    Attributes:
+        training: what its first training pass normalises with: Statistics.RUNNING or FIRST renormalise to running
+            statistics, the deployed ones or those of the first batch; BATCH uses each batch's own.
+        momentum: of the running statistics.
+        distributed: whether versions carry the running statistics.
 
-    def total(self, terms: DistillationTerms) -> Tensor:
-        """Return the weighted sum of the terms."""
-        return self.entropy * terms.entropy + self.kl * terms.kl + self.cross_entropy * terms.cross_entropy
+    """
+
+    training: Statistics
+    momentum: float
+    distributed: bool
+
+    @classmethod
+    def of(cls, handling: StatisticsHandling, *, batch_alone: bool = False) -> Normalising:
+        """Translate what a scenario says; under `device_batch`, `batch_alone` trains as the devices predict."""
+        if handling == "source":
+            return cls(Statistics.RUNNING, 0.0, distributed=False)
+        if handling == "device_batch" and batch_alone:
+            return cls(Statistics.BATCH, 0.0, distributed=False)
+        return cls(Statistics.FIRST, 0.1, distributed=handling == "distributed")
 
 
 class Student:
     """One adapted copy of the edge model and its versions.
 
-    Its batch normalisation renormalises to running statistics. Under `source` these are the deployed ones; else they
-    start as given to `start_with`, or as those of the first batch it is trained on, and follow the batches.
-
     Attributes:
         name: of the scope: fleet, a group or a device.
+        network: where it is computed.
         state: normalisation state, float32 (D,).
+        optimiser: of the affine parameters; its own.
         steps, versions: how many it has taken and published.
 
     """
 
     def __init__(
-        self,
-        name: str,
-        network: StudentNetwork,
-        handling: StatisticsHandling,
-        learning_rate: float,
-        momentum: float,
+        self, name: str, network: StudentNetwork, normalising: Normalising, optimise: Optimise
     ) -> None:
         self.name = name
         self.network = network
-        self.handling = handling
+        self.normalising = normalising
         self.state = network.deployed.copy()
-        self.statistics = Statistics.RUNNING if handling == "source" else Statistics.FIRST
-        self.optimiser = torch.optim.SGD(network.model.parameters, learning_rate, momentum)
+        self.statistics = normalising.training
+        self.optimiser = optimise(network.model.parameters)
         self.steps = 0
         self.versions = 0
 
     def start_with(self, statistics: NDArray[np.float32]) -> None:
         """Take running statistics, float32 (D - affine size,), to start from; ignored once there are some."""
-        if self.statistics is Statistics.FIRST:
+        if self.statistics == Statistics.FIRST:
             self.state[self.network.model.layout.affine_size :] = statistics
             self.statistics = Statistics.RUNNING
 
-    def distil(self, images: NDArray[np.uint8], teacher: Tensor, weights: LossWeights) -> dict[str, float]:
-        """Take one SGD step towards the teacher's logits (N, C) on uint8 images (N, H, W, C); return the losses."""
-        network, model = self.network, self.network.model
+    @contextmanager
+    def training(self) -> Iterator[AdaptableModel]:
+        """Lend the network with this student's state, in training mode; what it has become is the new state."""
+        model = self.network.model
         model.load(self.state)
-        model.use(self.statistics, momentum=0.0 if self.handling == "source" else 0.1)
+        model.use(self.statistics, momentum=self.normalising.momentum)
         model.network.train()
-        logits = model.network(prepare(images, network.source.preparation, network.device))
-        terms = distillation_terms(logits, teacher, weights.e_max, weights.temperature)
-        loss = weights.total(terms)
+        try:
+            yield model
+        finally:
+            model.network.eval()
+        self.state = model.read()
+        if self.statistics == Statistics.FIRST:
+            self.statistics = Statistics.RUNNING
+        self.steps += 1
+
+    def logits(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return the logits (N, C) of uint8 images (N, H, W, C); to be called while `training`."""
+        network = self.network
+        logits: Tensor = network.model.network(prepare(images, network.source.preparation, network.device))
+        return logits
+
+    def descend(self, loss: Tensor) -> None:
+        """Take a step of the optimiser along the gradient of a loss; to be called while `training`."""
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        model.network.eval()
-        self.state, self.statistics = model.read(), Statistics.RUNNING
-        self.steps += 1
-        return {
-            "distillation_loss": loss.item(),
-            "entropy_term": terms.entropy.item(),
-            "kl_term": terms.kl.item(),
-            "cross_entropy_term": terms.cross_entropy.item(),
-        }
+
+    def learn(self, images: NDArray[np.uint8], objective: Objective) -> tuple[Tensor, dict[str, float]]:
+        """Take one step on uint8 images (N, H, W, C); return their logits before it, detached, and the losses."""
+        with self.training():
+            logits = self.logits(images)
+            losses = objective(logits)
+            self.descend(next(iter(losses.values())))
+        return logits.detach(), {name: loss.item() for name, loss in losses.items()}
 
     def publish(self) -> Version:
-        """Return the current state as the next version: all of it under `distributed`, else the affine part."""
+        """Return the current state as the next version: the affine part, with the statistics if distributed."""
         layout = self.network.model.layout
-        with_statistics = self.handling == "distributed"
-        size = layout.size if with_statistics else layout.affine_size
+        distributed = self.normalising.distributed
+        size = layout.size if distributed else layout.affine_size
         self.versions += 1
         return Version(
             student=self.name,
             number=self.versions,
             state=self.state[:size].copy(),
             source=self.network.deployed[:size],
-            pieces=layout.pieces if with_statistics else layout.affine_pieces,
+            pieces=layout.pieces if distributed else layout.affine_pieces,
         )

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.strategies._interface import Outcome, Step, Upload, Version, Work
-from sim.clock import Clock, computing_time, seconds
+from models.strategies._interface import Answer, Outcome, Step, Upload, Version, Work
+from sim.clock import SECOND, Clock, computing_time, seconds
 from sim.messages import Message, unpack
+from sim.results import LOSSES, QUARTERS
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from models.codecs import Base as ImageCodec
     from models.executor import Executor, Pending
     from models.strategies._interface import CloudAgent
@@ -31,6 +34,8 @@ class Job:
     work: Work | None = None
     start_at: int = 0
     finish_at: int = 0
+    replay_samples: int | None = None
+    replay_ages: list[float] | None = None
 
 
 @dataclass
@@ -43,7 +48,8 @@ class Cloud:
     Attributes:
         agent: the strategy in the cloud.
         codecs: each device's upload codec.
-        downlinks: of the devices of each student.
+        downlinks: of each device.
+        members: the devices of each student.
         versions: what each student has published.
         image_shape: (H, W, C).
 
@@ -54,7 +60,8 @@ class Cloud:
     agent: CloudAgent
     executor: Executor
     codecs: Mapping[str, ImageCodec]
-    downlinks: Mapping[str, Sequence[tuple[str, Link]]]
+    downlinks: Mapping[str, Link]
+    members: Mapping[str, Sequence[str]]
     versions: Mapping[str, VersionLog]
     image_shape: tuple[int, int, int]
     table: Table
@@ -71,11 +78,12 @@ class Cloud:
     def _decode(self, message: Message) -> Upload:
         if message.kind == "statistics":
             return Upload(message.device, statistics=np.frombuffer(message.payload, "<f4").astype(np.float32))
+        assert message.batch is not None
         codec = self.codecs[message.device]
         images = np.empty((message.samples, *self.image_shape), np.uint8)
         for image, content in zip(images, unpack(message.payload), strict=True):
             image[...] = codec.decode(content, self.image_shape)
-        return Upload(message.device, images=images)
+        return Upload(message.device, images=images, batch=message.batch, arrival=self.clock.time)
 
     def _dispatch(self) -> None:
         for job in list(self.waiting):
@@ -92,7 +100,16 @@ class Cloud:
         job.start_at = self.clock.time
         job.finish_at = job.start_at + duration
         self.running[job.step.student] = job
+        if job.work.remembered is not None:
+            job.replay_samples = len(job.work.remembered)
+            job.replay_ages = self._ages(job.work.remembered)
         self.clock.call_at(job.finish_at, lambda: self._finish(job, pending))
+
+    def _ages(self, arrivals: NDArray[np.int64]) -> list[float] | None:
+        """Return the quantiles at QUARTERS of how long ago samples arrived, in seconds; None without samples."""
+        if not len(arrivals):
+            return None
+        return [float(age) for age in np.quantile((self.clock.time - arrivals) / SECOND, QUARTERS)]
 
     def _finish(self, job: Job, pending: Pending[Outcome]) -> None:
         outcome = pending.result()
@@ -100,16 +117,25 @@ class Cloud:
         self._record(job, outcome)
         if outcome.version is not None:
             self._publish(outcome.version)
+        if outcome.answer is not None:
+            self._answer(outcome.answer)
         self._dispatch()
+
+    def _answer(self, answer: Answer) -> None:
+        payload = answer.logits.argmax(1).numpy().astype("<u2").tobytes()
+        message = Message(
+            "answer", answer.device, payload, len(answer.logits), batch=answer.batch, logits=answer.logits
+        )
+        self.downlinks[answer.device].send(len(payload), message)
 
     def _publish(self, version: Version) -> None:
         self.versions[version.student].publish(version.number, self.clock.time)
         codec = self.settings.update_codec
         payload = codec.encode(version.state, version.source, version.pieces)
         state = codec.decode(payload, version.source, version.pieces)
-        for device, downlink in self.downlinks[version.student]:
+        for device in self.members[version.student]:
             message = Message("update", device, payload, version=version.number, state=state)
-            downlink.send(len(payload), message)
+            self.downlinks[device].send(len(payload), message)
 
     def finish(self) -> None:
         """Record the steps that the end of the run leaves unfinished."""
@@ -121,7 +147,6 @@ class Cloud:
         number = self._recorded.get(student, 0)
         self._recorded[student] = number + 1
         assert job.work is not None
-        losses = ("foundation_loss", "distillation_loss", "entropy_term", "kl_term", "cross_entropy_term")
         self.table.add(
             student=student,
             step=number,
@@ -133,5 +158,7 @@ class Cloud:
             replayed_samples=job.work.replayed_samples,
             flops=job.work.flops if finished else 0,
             version=None if outcome.version is None else outcome.version.number,
-            **{name: outcome.losses.get(name) for name in losses},
+            replay_samples=job.replay_samples,
+            replay_age_s=job.replay_ages,
+            **{name: outcome.losses.get(name) for name in LOSSES},
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,15 @@ import simpy
 
 from models.criteria._chain import KEPT
 from models.entropy import entropy
+from models.strategies._interface import Decision
 from sim.clock import Clock, computing_time, seconds
 from sim.messages import Message, pack
 from sim.world import Batch, DeviceStream
 
 if TYPE_CHECKING:
-    from models.strategies._interface import Decision, DeviceName, EdgeAgent
+    from numpy.typing import NDArray
+
+    from models.strategies._interface import DeviceName, EdgeAgent
     from scenarios.schema import Group
     from sim.link import Link
     from sim.recorder import Table
@@ -35,6 +38,14 @@ class Counts:
     dropped: int = 0
     correct: int = 0
     uploaded: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A batch whose prediction is on its way, and when work on it began (nanoseconds)."""
+
+    batch: Batch
+    start: int
 
 
 @dataclass
@@ -66,7 +77,7 @@ class Device:
     flops: int = 0
     _update: Message | None = None
     _idle: simpy.Event | None = None
-    _current: tuple[Batch, int] | None = None
+    _open: dict[int, Asked] = field(default_factory=dict)
 
     def start(self) -> None:
         """Begin to take in batches and to work on them."""
@@ -74,8 +85,13 @@ class Device:
         self.clock.process(self._work())
 
     def receive(self, message: Message) -> None:
-        """Take in an update; it replaces one that waits, and takes effect between batches."""
-        self._update = message
+        """Take in an answer, or an update, which replaces one that waits and takes effect between batches."""
+        if message.kind == "answer":
+            assert message.batch is not None and message.logits is not None
+            decision = Decision(message.logits, [KEPT] * message.samples)
+            self._complete(self._open.pop(message.batch), decision)
+        else:
+            self._update = message
 
     def _arrivals(self) -> Generator[simpy.Event, Any, None]:
         for batch in self.stream.batches():
@@ -111,23 +127,28 @@ class Device:
     def _predict(self, batch: Batch) -> Generator[simpy.Event, Any, None]:
         self.counts.queued -= len(batch)
         self.counts.in_progress += len(batch)
-        start = self.clock.time
-        self._current = (batch, start)
+        asked = self._open[batch.number] = Asked(batch, self.clock.time)
         yield self.clock.settled()  # an update that arrives at this very moment is in time
         self._swap()
         images = self.stream.render(batch)
         pending = self.agent.forward(images)
+        if pending is None:
+            self._send_samples(batch, images)
+            return
         flops = self.agent.flops(len(batch))
         duration = computing_time(flops, self.settings.compute.gflops, self.settings.compute.overhead_ms)
         yield self.clock.timeout(duration)
         decision = self.agent.conclude(pending.result())
-        self._current = None
+        del self._open[batch.number]
         self.busy += duration
         self.flops += flops
-        self.counts.in_progress -= len(batch)
-        self.counts.predicted += len(batch)
-        self._record(batch, "predicted", start, flops, decision)
-        self._upload(images, decision)
+        self._complete(asked, decision, flops)
+        self._upload(batch, images, decision)
+
+    def _complete(self, asked: Asked, decision: Decision, flops: int = 0) -> None:
+        self.counts.in_progress -= len(asked.batch)
+        self.counts.predicted += len(asked.batch)
+        self._record(asked.batch, "predicted", asked.start, flops, decision)
 
     def _swap(self) -> None:
         if self._update is not None:
@@ -135,25 +156,26 @@ class Device:
             assert update.version is not None and update.state is not None
             self.agent.receive(update.version, update.state)
 
-    def _upload(self, images: np.ndarray[Any, Any], decision: Decision) -> None:
+    def _upload(self, batch: Batch, images: NDArray[np.uint8], decision: Decision) -> None:
         if decision.statistics is not None:
             payload = decision.statistics.astype("<f4").tobytes()
-            self._send(Message("statistics", self.name.name, payload))
+            self._send(Message("statistics", self.name.name, payload, batch=batch.number))
         kept = [image for image, verdict in zip(images, decision.verdicts, strict=True) if verdict == KEPT]
         if kept or decision.announce:
-            codec = self.settings.upload_codec
-            payload = pack([codec.encode(image) for image in kept])
-            self.counts.uploaded += len(kept)
-            self._send(Message("samples", self.name.name, payload, samples=len(kept)))
+            self._send_samples(batch, kept)
+
+    def _send_samples(self, batch: Batch, images: Iterable[NDArray[np.uint8]]) -> None:
+        encoded = [self.settings.upload_codec.encode(image) for image in images]
+        self.counts.uploaded += len(encoded)
+        self._send(Message("samples", self.name.name, pack(encoded), len(encoded), batch=batch.number))
 
     def _send(self, message: Message) -> None:
         self.uplink.send(len(message.payload), message)
 
     def finish(self) -> None:
         """Record the batches that the end of the run leaves undone."""
-        if self._current is not None:
-            batch, start = self._current
-            self._record(batch, "in_progress", start)
+        for asked in self._open.values():
+            self._record(asked.batch, "in_progress", asked.start)
         for batch in self.queue:
             self._record(batch, "queued")
 
@@ -190,6 +212,7 @@ class Device:
             correct=correct,
             kept=None if decision is None else decision.verdicts.count(KEPT),
             flops=flops,
+            criteria_state=None if decision is None else list(decision.state.items()),
             image=batch.indices,
             label=batch.labels,
             prediction=prediction,

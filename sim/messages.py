@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message's kind (samples, statistics or update), its encoded payload and what the tables say of it.
+    """A message's kind (samples, statistics, update or answer), its payload and what the tables say of it.
 
     Attributes:
         device: the sender, or for an update the receiver.
-        samples: images in the payload.
-        version: number of the version that an update brings; None on the way up.
+        samples: images in the payload, or predictions.
+        batch: number of the device's batch that it comes from or answers; None for an update.
+        version: number of the version that an update brings; None for the others.
         state: what an update decodes to, float32 (d,): the same for all receivers, so decoded once.
+        logits: behind the predictions of an answer, float32 (N, C); recorded, not sent.
 
     """
 
@@ -27,8 +30,10 @@ class Message:
     device: str
     payload: bytes
     samples: int = 0
+    batch: int | None = None
     version: int | None = None
     state: NDArray[np.float32] | None = None
+    logits: Tensor | None = None
 
 
 def pack(parts: list[bytes]) -> bytes:

@@ -26,7 +26,10 @@ BATCHES = pa.schema(
         ("completion_s", pa.float64()),  # null unless predicted
         ("corruption", pa.string()),  # none or the corruption's name
         ("severity", pa.int8()),  # 0 without corruption
-        ("version", pa.int32()),  # of the edge model that predicted; 0 is the model as deployed
+        (
+            "version",
+            pa.int32(),
+        ),  # of the edge model that predicted; 0 is as deployed, null where the cloud predicted
         (
             "version_age_s",
             pa.float64(),
@@ -36,6 +39,7 @@ BATCHES = pa.schema(
         ("correct", pa.int32()),
         ("kept", pa.int32()),  # samples that passed every criterion, to be uploaded
         ("flops", pa.int64()),  # spent by the device
+        ("criteria_state", pa.map_(pa.string(), pa.float64())),  # after the batch: `<criterion>.<name>`
         ("image", pa.list_(pa.int32())),  # index into the data set
         ("label", pa.list_(pa.int32())),
         ("prediction", pa.list_(pa.int32())),
@@ -54,9 +58,9 @@ TRANSFERS = pa.schema(
         ("group", pa.string()),
         ("direction", pa.string()),  # up (device to cloud) or down
         ("message", pa.int64()),  # counts the messages of this device and direction from 0
-        ("kind", pa.string()),  # samples, statistics or update
+        ("kind", pa.string()),  # samples, statistics, update or answer
         ("status", pa.string()),  # delivered, in_flight or queued (at the end of the run)
-        ("samples", pa.int32()),  # images in the message; 0 for statistics and updates
+        ("samples", pa.int32()),  # images or predictions in the message; 0 for statistics and updates
         ("version", pa.int32()),  # version carried down; null on the way up
         ("payload_bytes", pa.int64()),  # as really encoded
         ("header_bytes", pa.int64()),
@@ -68,22 +72,35 @@ TRANSFERS = pa.schema(
     ]
 )
 
+LOSSES = (
+    "foundation_loss",
+    "distillation_loss",
+    "entropy_term",
+    "kl_term",
+    "cross_entropy_term",
+    "adaptation_loss",
+)
+QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
 # One row per step that the cloud took.
 UPDATES = pa.schema(
     [
         ("student", pa.string()),  # the scope's name: fleet, a group or a device
         ("step", pa.int64()),  # counts the student's steps from 0
-        ("kind", pa.string()),  # batch, or replay for a step on replayed samples alone
+        ("kind", pa.string()),  # batch, replay (on replayed samples alone), statistics or answer
         ("ready_s", pa.float64()),  # its samples were complete
         ("start_s", pa.float64()),
         ("finish_s", pa.float64()),  # may lie beyond the end of the run
         ("new_samples", pa.int32()),
         ("replayed_samples", pa.int32()),
-        ("foundation_loss", pa.float64()),  # null where no foundation step was taken
-        ("distillation_loss", pa.float64()),
-        ("entropy_term", pa.float64()),  # the unweighted terms of the distillation loss
-        ("kl_term", pa.float64()),
-        ("cross_entropy_term", pa.float64()),
+        # Null where the step has no such loss: the foundation model's; the student's, with its unweighted terms;
+        # that of a method without a teacher.
+        *((loss, pa.float64()) for loss in LOSSES),
+        (
+            "replay_samples",
+            pa.int32(),
+        ),  # in the student's replay buffer when the step began; null without one
+        ("replay_age_s", pa.list_(pa.float64())),  # since they arrived: the quantiles at QUARTERS
         ("flops", pa.int64()),  # 0 for a step that the end of the run left unfinished
         ("version", pa.int32()),  # published when the step finished; null where none was
     ]
@@ -96,7 +113,7 @@ DEVICES = pa.schema(
         ("device", pa.string()),
         ("group", pa.string()),
         ("student", pa.string()),
-        ("version", pa.int32()),  # held at the end
+        ("version", pa.int32()),  # held at the end; null where the cloud predicted
         ("samples_arrived", pa.int64()),
         ("samples_predicted", pa.int64()),
         ("samples_queued", pa.int64()),

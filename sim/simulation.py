@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from models import rendering
 from models.executor import Executor
 from models.flops import forward_flops
 from models.normalisation import AdaptableModel
@@ -22,6 +23,9 @@ from sim.versions import VersionLog
 from sim.world import DeviceStream
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from models.datasets import DataSet
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
@@ -81,16 +85,16 @@ class Simulation:
         self.downlinks = {device.name.name: self._link(device, "down") for device in self.devices.values()}
         self.cloud: Cloud | None = None
         if agent is not None:
-            members: dict[str, list[tuple[str, Link]]] = {student: [] for student in self.versions}
-            for device in self.devices.values():
-                name = device.name
-                members[self.strategy.student(name)].append((name.name, self.downlinks[name.name]))
+            members: dict[str, list[str]] = {student: [] for student in self.versions}
+            for name in names:
+                members[self.strategy.student(name)].append(name.name)
             self.cloud = Cloud(
                 self.clock,
                 scenario.cloud,
                 agent,
                 self.executor,
                 {device.name.name: device.settings.upload_codec for device in self.devices.values()},
+                self.downlinks,
                 members,
                 self.versions,
                 laboratory.image_shape,
@@ -167,7 +171,15 @@ class Simulation:
             image_shape=image_shape,
             devices=devices,
             generator=self._streams.generator,
+            clean_images=lambda count: self._clean_images(data, count),
         )
+
+    def _clean_images(self, data: DataSet, count: int) -> NDArray[np.uint8]:
+        """Draw images of the data set without a shift, at most as many as there are."""
+        generator = self._streams.generator("clean_images")
+        indices = generator.permutation(len(data.labels))[:count]
+        images, _ = rendering.render(data, indices, [("none", 0)] * len(indices), generator)
+        return images
 
     def _device(self, name: DeviceName, group: Group, data: DataSet) -> Device:
         return Device(

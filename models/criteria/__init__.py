@@ -23,6 +23,9 @@ class Criterion(Protocol):
     def keep(self, entropies: Tensor, probabilities: Tensor) -> Tensor:
         """Return which candidates to keep, bool (M,), from their entropies (M,) and probabilities (M, C), M > 0."""
 
+    def state(self) -> dict[str, float]:
+        """Return what it remembers, by name, to be recorded."""
+
 
 class Base(Settings):
     """Settings of a criterion."""

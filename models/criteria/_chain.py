@@ -24,6 +24,14 @@ class Exclusion:
     def __init__(self, criteria: Mapping[str, Criterion]) -> None:
         self.criteria = criteria
 
+    def state(self) -> dict[str, float]:
+        """Return what the criteria remember, as `<criterion>.<name>`."""
+        return {
+            f"{name}.{key}": value
+            for name, criterion in self.criteria.items()
+            for key, value in criterion.state().items()
+        }
+
     def judge(self, logits: Tensor) -> list[str]:
         """Return for each sample of logits (N, C) the name of the first criterion that excludes it, or `kept`."""
         entropies, probabilities = entropy(logits), logits.softmax(1)

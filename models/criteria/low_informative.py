@@ -37,3 +37,7 @@ class LowInformativeState:
     def keep(self, entropies: Tensor, probabilities: Tensor) -> Tensor:
         """Return H > E_min."""
         return entropies > self.e_min
+
+    def state(self) -> dict[str, float]:
+        """Return the bound in nats."""
+        return {"e_min": self.e_min}

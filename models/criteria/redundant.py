@@ -51,3 +51,7 @@ class RedundantState:
         if bool(kept.any()):
             self.mean = 0.9 * self.mean + 0.1 * probabilities[kept].mean(0)
         return kept
+
+    def state(self) -> dict[str, float]:
+        """Return the largest probability in m, once there is one: near 1, the kept samples are all alike."""
+        return {} if self.mean is None else {"mean_peak": float(self.mean.max())}

@@ -74,3 +74,7 @@ class UnreliableState:
     def keep(self, entropies: Tensor, probabilities: Tensor) -> Tensor:
         """Return H < E_max(t)."""
         return entropies < self.e_max
+
+    def state(self) -> dict[str, float]:
+        """Return the threshold and the mean entropy that it follows, in nats."""
+        return {"e_max": self.e_max, "mean_entropy": self.mean}

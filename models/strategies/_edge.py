@@ -56,7 +56,8 @@ class ForwardOnly:
     def conclude(self, forward: Forward) -> Decision:
         """Judge each sample; after the first batch, keep its statistics where they are to be used."""
         verdicts = self.exclusion.judge(forward.logits) if self.exclusion else [LOCAL] * len(forward.logits)
-        decision = Decision(forward.logits, verdicts, announce=self.announces)
+        state = self.exclusion.state() if self.exclusion else {}
+        decision = Decision(forward.logits, verdicts, announce=self.announces, state=state)
         if forward.state is not None:
             self.state, self.statistics = forward.state, Statistics.RUNNING
             if self.sends_statistics and self._model.layout.size > self._model.layout.affine_size:
@@ -67,5 +68,5 @@ class ForwardOnly:
         """Swap to a version; one that brings statistics ends the use of the device's own."""
         self.state = np.concatenate([state, self.state[len(state) :]])
         self.version = number
-        if len(state) == len(self.state) and self.statistics is Statistics.FIRST:
+        if len(state) == len(self.state) and self.statistics == Statistics.FIRST:
             self.statistics = Statistics.RUNNING

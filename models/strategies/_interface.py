@@ -5,7 +5,7 @@ Agents hold all state and know nothing of time; the simulation decides when each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,6 +44,8 @@ class Laboratory:
         image_shape: (H, W, C).
         devices: the fleet in the scenario's order.
         generator: returns the random stream of a given name.
+        clean_images: returns so many images of the data set without a shift, uint8 (count, H, W, C), for methods that
+            are given a few before deployment; raises models.errors.InputError where there are none.
 
     """
 
@@ -57,6 +59,7 @@ class Laboratory:
     image_shape: tuple[int, int, int]
     devices: Sequence[DeviceName]
     generator: Callable[[str], np.random.Generator]
+    clean_images: Callable[[int], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Decision:
         verdicts: for each sample `kept`, `local` or the name of the criterion that excluded it.
         statistics: running statistics to send to the cloud, float32, or None.
         announce: whether to tell the cloud of this batch even if no sample is kept.
+        state: what the criteria remember after the batch, such as thresholds, by name.
 
     """
 
@@ -95,6 +99,7 @@ class Decision:
     verdicts: list[str]
     statistics: NDArray[np.float32] | None = None
     announce: bool = False
+    state: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,30 +110,53 @@ class Upload:
         device: the sender.
         images: uint8 (n, H, W, C), possibly none; None for a message of statistics.
         statistics: float32, or None for a message of images.
+        batch: number of the batch on the sender.
+        arrival: when it arrived, to be handed back with what is remembered of it.
 
     """
 
     device: str
     images: NDArray[np.uint8] | None = None
     statistics: NDArray[np.float32] | None = None
+    batch: int = 0
+    arrival: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The cloud's prediction for a batch of a device: logits, float32 (N, num_classes)."""
+
+    device: str
+    batch: int
+    logits: Tensor
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cloud step did: its losses by name of column, and the version to publish, if any."""
+    """What a cloud step did: its losses by name of column, and the version to publish and answer to send, if any."""
 
     losses: dict[str, float] = field(default_factory=dict)
     version: Version | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True)
 class Work:
-    """A cloud step whose samples are chosen: what it costs and how to do it."""
+    """A cloud step whose samples are chosen: what it costs and how to do it.
+
+    Attributes:
+        new_samples, replayed_samples: how many of each it takes.
+        flops: what it costs.
+        execute: does it.
+        remembered: the arrival of every sample in the student's replay buffer, int64 (n,), or None without one.
+
+    """
 
     new_samples: int
     replayed_samples: int
     flops: int
     execute: Callable[[], Outcome]
+    remembered: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +165,7 @@ class Step:
 
     Attributes:
         student: whose step.
-        kind: batch or replay.
+        kind: batch, replay (on replayed samples alone), statistics (without a gradient) or answer.
         begin: called when an accelerator is free; chooses replayed samples and returns the work.
 
     """
@@ -150,14 +178,15 @@ class Step:
 class EdgeAgent(Protocol):
     """The strategy on one device."""
 
-    version: int
-    """Number of the version that it holds."""
+    @property
+    def version(self) -> int | None:
+        """Number of the version that it holds; None where the cloud predicts."""
 
     def flops(self, samples: int) -> int:
         """Return the operations that a batch of so many samples costs the device."""
 
-    def forward(self, images: NDArray[np.uint8]) -> Pending[Forward]:
-        """Request the forward pass of a batch, uint8 (N, H, W, C)."""
+    def forward(self, images: NDArray[np.uint8]) -> Pending[Forward] | None:
+        """Request the forward pass of a batch, uint8 (N, H, W, C); None leaves the prediction to the cloud."""
 
     def conclude(self, forward: Forward) -> Decision:
         """Judge the batch once its forward pass is done."""

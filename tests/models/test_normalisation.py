@@ -99,7 +99,7 @@ def test_first_takes_the_statistics_of_one_batch(layer, x):
     for mode in (False, True):
         layer.train(mode).statistics = Statistics.FIRST
         y = layer(x)
-        assert layer.statistics is Statistics.RUNNING
+        assert layer.statistics == Statistics.RUNNING
         torch.testing.assert_close(layer.running_mean, x.mean((0, 2, 3)))
         torch.testing.assert_close(layer.running_var, x.var((0, 2, 3)))
         torch.testing.assert_close(y, published(layer, x))
@@ -111,17 +111,19 @@ def test_batch_uses_those_of_each_batch_and_keeps_none(layer, x):
     before = layer.running_mean.clone()
     expected = nn.functional.batch_norm(x, None, None, layer.weight, layer.bias, training=True)
     torch.testing.assert_close(layer(x), expected)
-    assert layer.statistics is Statistics.BATCH
+    assert layer.statistics == Statistics.BATCH
     torch.testing.assert_close(layer.running_mean, before, rtol=0, atol=0)
 
 
 def test_one_sample_of_several_pixels_is_enough(layer, x):
-    for statistics in Statistics:
+    for statistics in (Statistics.RUNNING, Statistics.BATCH, Statistics.FIRST, Statistics.OBSERVED):
         layer.eval().statistics = statistics
         assert layer(x[:1]).isfinite().all()
 
 
-@pytest.mark.parametrize("statistics", list(Statistics))
+@pytest.mark.parametrize(
+    "statistics", [Statistics.RUNNING, Statistics.BATCH, Statistics.FIRST, Statistics.OBSERVED]
+)
 def test_one_value_a_channel_can_be_predicted(statistics):
     """A batch of one whose image has shrunk to one pixel, as in the last stage of a ResNet on 32 x 32 pixels."""
     layer = BatchRenormalisation(nn.BatchNorm2d(3)).eval()

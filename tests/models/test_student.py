@@ -1,12 +1,14 @@
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from models.distillation import LossWeights
 from models.images import prepare
 from models.normalisation import AdaptableModel, Statistics
-from models.student import LossWeights, Student, StudentNetwork
+from models.student import Normalising, Student, StudentNetwork
 
 CPU = torch.device("cpu")
 E_MAX = 0.4 * math.log(5)
@@ -19,7 +21,7 @@ def network(tiny):
 
 
 def student(network, handling="distributed", name="fleet"):
-    return Student(name, network, handling, learning_rate=0.1, momentum=0.9)
+    return Student(name, network, Normalising.of(handling), partial(torch.optim.SGD, lr=0.1, momentum=0.9))
 
 
 def stepped(tiny, images, factors, handling, steps=2):
@@ -51,7 +53,7 @@ def stepped(tiny, images, factors, handling, steps=2):
 def test_two_steps_of_distillation(network, tiny, images, factors, handling):
     learner = student(network, handling)
     for seed in range(2):
-        losses = learner.distil(images(6, seed), TEACHER, LossWeights(*factors, 1.0, E_MAX))
+        _, losses = learner.learn(images(6, seed), LossWeights(*factors, 1.0, E_MAX).objective(TEACHER))
     state, loss = stepped(tiny, images, factors, handling)
     assert losses["distillation_loss"] == pytest.approx(loss, rel=1e-5)
     np.testing.assert_allclose(learner.state, state, rtol=0, atol=1e-6)
@@ -62,14 +64,14 @@ WEIGHTS = LossWeights(3.0, 3.0, 1.0, 1.0, E_MAX)
 
 
 def test_the_losses_are_the_terms_before_their_factors(network, images):
-    losses = student(network).distil(images(6), TEACHER, WEIGHTS)
+    _, losses = student(network).learn(images(6), WEIGHTS.objective(TEACHER))
     total = 3 * losses["entropy_term"] + 3 * losses["kl_term"] + losses["cross_entropy_term"]
     assert losses["distillation_loss"] == pytest.approx(total, rel=1e-5)
 
 
 def test_source_statistics_never_move(network, images):
     learner, size = student(network, "source"), network.model.layout.affine_size
-    learner.distil(images(6), TEACHER, WEIGHTS)
+    learner.learn(images(6), WEIGHTS.objective(TEACHER))
     np.testing.assert_array_equal(learner.state[size:], network.deployed[size:])
     assert not np.array_equal(learner.state[:size], network.deployed[:size])
 
@@ -80,7 +82,7 @@ def test_statistics_sent_by_a_device_are_taken_once(network, images):
     learner.start_with(sent)
     learner.start_with(sent * 5)
     np.testing.assert_array_equal(learner.state[size:], sent)
-    learner.distil(images(6), TEACHER, WEIGHTS)
+    learner.learn(images(6), WEIGHTS.objective(TEACHER))
     learner.start_with(sent)
     assert not np.array_equal(learner.state[size:], sent)
 
@@ -95,10 +97,10 @@ def test_students_share_a_network_and_nothing_else(network, images):
     """Steps of one do not reach the other, not even through the optimiser's momentum."""
     one, two, alone = (student(network, name=name) for name in ("one", "two", "alone"))
     for seed in range(3):
-        alone.distil(images(6, seed), TEACHER, WEIGHTS)
+        alone.learn(images(6, seed), WEIGHTS.objective(TEACHER))
     for seed in range(3):
-        one.distil(images(6, seed), TEACHER, WEIGHTS)
-        two.distil(images(6, seed + 10), -TEACHER, WEIGHTS)
+        one.learn(images(6, seed), WEIGHTS.objective(TEACHER))
+        two.learn(images(6, seed + 10), WEIGHTS.objective(-TEACHER))
     np.testing.assert_array_equal(one.state, alone.state)
     assert not np.array_equal(two.state, one.state)
 
@@ -108,7 +110,7 @@ def test_students_share_a_network_and_nothing_else(network, images):
 )
 def test_what_a_version_holds(network, images, handling, whole):
     learner, layout = student(network, handling), network.model.layout
-    learner.distil(images(6), TEACHER, WEIGHTS)
+    learner.learn(images(6), WEIGHTS.objective(TEACHER))
     version = learner.publish()
     size = layout.size if whole else layout.affine_size
     np.testing.assert_array_equal(version.state, learner.state[:size])
@@ -116,5 +118,5 @@ def test_what_a_version_holds(network, images, handling, whole):
     assert version.pieces == layout.pieces[: 24 if whole else 12]
     assert (version.student, version.number, learner.publish().number) == ("fleet", 1, 2)
     kept = version.state.copy()
-    learner.distil(images(6), TEACHER, WEIGHTS)
+    learner.learn(images(6), WEIGHTS.objective(TEACHER))
     np.testing.assert_array_equal(version.state, kept)

@@ -73,13 +73,14 @@ def make(accelerators=1, publishes=True, overhead_ms=0.0):
         {"gflops": 1.0, "accelerators": accelerators, "overhead_ms": overhead_ms, "update_codec": "fp32"}
     )
     links = {device: FakeLink(clock) for device in STUDENT_OF}
-    members = {student: [(d, links[d]) for d, s in STUDENT_OF.items() if s == student] for student in "ab"}
+    members = {student: [d for d, s in STUDENT_OF.items() if s == student] for student in "ab"}
     cloud = Cloud(
         clock,
         settings,
         FakeAgent(clock, publishes=publishes),
         Executor(torch.device("cpu")),
         dict.fromkeys(STUDENT_OF, Raw()),
+        links,
         members,
         {student: VersionLog() for student in "ab"},
         (1, 1, 1),
@@ -89,7 +90,7 @@ def make(accelerators=1, publishes=True, overhead_ms=0.0):
 
 
 def samples(device, *pixels):
-    return Message("samples", device, pack([bytes([pixel]) for pixel in pixels]), samples=len(pixels))
+    return Message("samples", device, pack([bytes([pixel]) for pixel in pixels]), samples=len(pixels), batch=0)
 
 
 def play(world, *messages, until=None):
@@ -227,4 +228,4 @@ def test_statistics_are_decoded():
 def test_a_message_with_another_number_of_images_than_it_says_is_refused():
     world = make()
     with pytest.raises(ValueError, match="shorter"):
-        world.cloud.receive(Message("samples", "a-0", pack([b"\x01"]), samples=2))
+        world.cloud.receive(Message("samples", "a-0", pack([b"\x01"]), samples=2, batch=0))

@@ -282,7 +282,7 @@ def test_nothing_kept_is_nothing_sent():
 def test_a_batch_can_be_announced_without_images():
     device = make([0.0], lambda logits: Decision(logits, [LOCAL, LOCAL], announce=True))
     device.clock.run()
-    assert device.uplink.sent == [(0, Message("samples", "camera-0", b"", samples=0))]
+    assert device.uplink.sent == [(0, Message("samples", "camera-0", b"", samples=0, batch=0))]
 
 
 def test_statistics_go_ahead_of_the_images():

@@ -241,8 +241,9 @@ def simulated(scenario, folder):
         simulation.finish()
     steps = pq.read_table(folder / "updates.parquet").to_pylist()
     trace.steps = [(s["new_samples"], s["replayed_samples"], s["distillation_loss"]) for s in steps]
-    cloud = simulation.strategy.cloud
-    trace.student, trace.foundation = cloud.scopes["fleet"].student.state, cloud.foundation.model.read()
+    strategy = simulation.strategy
+    trace.student = strategy.cloud.scopes["fleet"].student.state
+    trace.foundation = strategy.foundation.model.read()
     return trace
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -26,4 +27,7 @@ def laboratory(tiny):
         image_shape=(8, 8, 1),
         devices=[DeviceName("a-0", "a"), DeviceName("a-1", "a"), DeviceName("b-0", "b")],
         generator=RandomStreams(0).generator,
+        clean_images=lambda count: np.random.default_rng(9).integers(
+            0, 256, (count, 8, 8, 1), dtype=np.uint8
+        ),
     )

@@ -6,8 +6,9 @@ from models.criteria.low_informative import LowInformative
 from models.criteria.redundant import Redundant
 from models.criteria.unreliable import Unreliable
 from models.normalisation import Statistics
+from models.strategies._distillation import Distillation, Foundation, Replay
 from models.strategies._interface import Upload
-from models.strategies.cema import Cema, Distillation, Foundation, Replay
+from models.strategies.cema import Cema
 
 QUICK = {"batch_size": 4, "replay": {"minimum": 10}}
 
@@ -71,7 +72,7 @@ def test_a_dump_is_read_back(preset):
 
 @pytest.mark.parametrize("preset", ["eata", 3, None, ["paper"]])
 def test_an_unknown_preset(preset):
-    with pytest.raises(ValidationError, match="Input should be 'paper' or 'reference'") as caught:
+    with pytest.raises(ValidationError, match="Input should be 'paper', 'reference' or 'reference-ablation'") as caught:
         settings(preset=preset)
     assert [error["loc"] for error in caught.value.errors()] == [("preset",)]
 
@@ -176,11 +177,11 @@ def test_without_replay(laboratory, images):
 
 def test_an_update_switched_off_leaves_the_foundation_models_parameters(laboratory, images):
     for update in (True, False):
-        cloud = (strategy := settings(foundation={"update": update}, **QUICK).build(laboratory)).cloud
-        size = cloud.foundation.model.layout.affine_size
-        deployed = cloud.foundation.model.read()[:size]
+        strategy = settings(foundation={"update": update}, **QUICK).build(laboratory)
+        size = strategy.foundation.model.layout.affine_size
+        deployed = strategy.foundation.model.read()[:size]
         works(strategy, images, 4, 4)
-        assert np.array_equal(cloud.foundation.model.read()[:size], deployed) != update
+        assert np.array_equal(strategy.foundation.model.read()[:size], deployed) != update
 
 
 def test_the_cost_of_steps(laboratory, images):
@@ -191,8 +192,8 @@ def test_the_cost_of_steps(laboratory, images):
     (step,) = cloud.receive(Upload("a-0", images(4)))
     assert (
         step.begin().flops
-        == 16 * (cloud.foundation.forward_flops + cloud.network.training_flops)
-        + 4 * cloud.foundation.training_flops
+        == 16 * (strategy.foundation.forward_flops + strategy.network.training_flops)
+        + 4 * strategy.foundation.training_flops
     )
 
 

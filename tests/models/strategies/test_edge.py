@@ -49,7 +49,7 @@ def test_the_first_batchs_statistics_stay_and_are_sent_once(laboratory, images):
 def test_only_the_sender_sends(laboratory, images):
     device = ForwardOnly(laboratory, statistics=Statistics.FIRST)
     assert step(device, images(6)).statistics is None
-    assert device.statistics is Statistics.RUNNING
+    assert device.statistics == Statistics.RUNNING
 
 
 @pytest.mark.parametrize("whole", [True, False])
