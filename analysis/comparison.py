@@ -60,14 +60,26 @@ def paired_difference(reference: Path, other: Path) -> tuple[Interval, int]:
     the difference (a share) with its interval across devices, and the number of samples it rests on: nothing
     and 0 where the two runs did not see the same batches.
     """
-    columns = [*_PAIR, *_SAME, "correct"]
-    first, second = read_predicted(reference, columns), read_predicted(other, columns)
-    pairs = first.merge(second, on=_PAIR, suffixes=("", "_other"))
+    devices = gains_by_device(read_outcomes(reference), read_outcomes(other))
+    return ratio_interval(devices["gain"], devices["samples"]), int(devices["samples"].sum())
+
+
+def read_outcomes(folder: Path) -> pd.DataFrame:
+    """Read what became of each predicted batch: device, batch, arrival, samples, shift and correct answers."""
+    return read_predicted(folder, [*_PAIR, *_SAME, "correct"])
+
+
+def gains_by_device(reference: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Add up, by device, what the other strategy got right beyond the reference: gain and samples.
+
+    Both frames are those of `read_outcomes`, or the same selection of their rows. Only batches in both count;
+    there is no row where any of these differ in their arrival, samples or shift.
+    """
+    pairs = reference.merge(other, on=_PAIR, suffixes=("", "_other"))
     if any((pairs[column] != pairs[f"{column}_other"]).any() for column in _SAME):
-        return NOTHING, 0
+        pairs = pairs[:0]
     pairs["gain"] = pairs["correct_other"] - pairs["correct"]
-    devices = pairs.groupby("device")[["gain", "samples"]].sum()
-    return ratio_interval(devices["gain"], devices["samples"]), int(pairs["samples"].sum())
+    return pairs.groupby("device")[["gain", "samples"]].sum()
 
 
 def _plain(summary: dict[str, Any]) -> dict[str, Any]:

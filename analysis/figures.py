@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis import tables
 from analysis.bands import Bands
+from analysis.byte_axis import byte_axis
 from analysis.reading import Source, read_scenario, with_tables
 from analysis.style import (
     FLEET_MARKERS,
@@ -31,7 +30,6 @@ from analysis.style import (
     save,
     time_unit,
 )
-from analysis.units import bytes_text
 
 _BAND = "line: median, band: 5th to 95th percentile; the panels' scales differ"
 
@@ -149,7 +147,7 @@ def draw_accuracy_against_uplink(table: pd.DataFrame, source: Source) -> Figure:
                 markerfacecolor="white",
                 zorder=6,
             )
-    _byte_axis(panel, table["uplink_bytes_per_device"].to_numpy(dtype=np.float64))
+    byte_axis(panel, table["uplink_bytes_per_device"])
     panel.set(xlabel="sent over the uplink, mean per device", ylabel="online accuracy")
     fleet = table[table["group"] == tables.ALL]
     percent_axis(panel, pd.concat([table["accuracy"], fleet["accuracy_low"], fleet["accuracy_high"]]))
@@ -165,38 +163,6 @@ def _draw_strategy(panel: Axes, row: dict[Any, Any], marker: str, colour: str) -
             row["uplink_bytes_per_device"], row["accuracy"], ends, color=colour, capsize=4, zorder=4
         )
     panel.plot(row["uplink_bytes_per_device"], row["accuracy"], marker, color=colour, markersize=9, zorder=5)
-
-
-def _byte_axis(panel: Axes, sizes: np.ndarray[Any, np.dtype[np.float64]]) -> None:
-    """Scale the x axis by powers of ten, with a place for zero where something sent nothing."""
-    positive = sizes[sizes > 0]
-    if not len(positive):
-        panel.set_xlim(-1, 1)
-        panel.set_xticks([0], ["0 B"])
-        return
-    lowest, highest = positive.min() / 1.6, positive.max() * 1.6
-    ticks = _decades(lowest, highest)
-    if (sizes == 0).any():
-        threshold = min(lowest, ticks[0]) if ticks else lowest
-        panel.set_xscale("symlog", linthresh=threshold, linscale=0.4)
-        panel.set_xlim(-0.4 * threshold, highest)
-        ticks = [0.0, *ticks]
-    else:
-        panel.set_xscale("log")
-        panel.set_xlim(lowest, highest)
-    panel.xaxis.set_major_locator(FixedLocator(ticks))
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda size, _position: bytes_text(size)))
-
-
-def _decades(lowest: float, highest: float) -> list[float]:
-    exponents = range(int(np.floor(np.log10(lowest))), int(np.ceil(np.log10(highest))) + 1)
-    for steps in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
-        ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
-        ticks = [tick for tick in ticks if lowest <= tick <= highest]
-        if len(ticks) <= 7:
-            break
-    return ticks
 
 
 def _point_legend(figure: Figure, looks: dict[str, tuple[str, str]], markers: dict[str, str]) -> None:

@@ -1,15 +1,16 @@
-"""Weighted quantiles, and 95% confidence intervals by a cluster bootstrap over devices.
+"""Weighted quantiles, and 95% confidence intervals by a cluster bootstrap over devices (or, elsewhere, seeds).
 
-The interval answers: had the fleet been made of other devices like these, how far might the number have
+The interval across devices answers: had the fleet been made of other devices like these, how far might the number have
 moved? Whole devices are resampled, because the batches of one device depend on each other (one stream, one
 link), and they are drawn from the fleet as a whole, so that a fleet of unlike groups has a wide interval.
 It speaks of **one seed**: the models, the training and the order of events are those of this run, and how
-another seed would have turned out remains unknown. For that, run several seeds.
+another seed would have turned out remains unknown. For that, run several seeds (`analysis.seeds`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,11 @@ import numpy.typing as npt
 RESAMPLES = 2_000
 LEVEL = 0.95
 SEED = 20_240_229  # of the bootstrap alone; any fixed number would do
-DEVICES_TO_RESOLVE = 6
-"""Below six devices, all of them agree on a sign by chance more often than 1 - LEVEL: 2 * 0.5**5 = 0.0625."""
+UNITS_TO_RESOLVE = {"devices": 6, "seeds": 5}
+"""With fewer, no sign is told: n of them agree on one by chance in 2 * 0.5**n of all cases, five in 6.25%.
+
+Six devices keep that below 1 - LEVEL. Seeds are dear, so five have to do.
+"""
 
 _CELLS_AT_A_TIME = 1_000_000
 
@@ -27,17 +31,25 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95% confidence interval; NaN where it cannot be told (fewer than two devices)."""
+    """An estimate with its 95% confidence interval; NaN where it cannot be told (fewer than two units).
+
+    Attributes:
+        estimate, low, high: in the unit of what was estimated.
+        units: how many devices or seeds stand behind it.
+        across: what was resampled.
+
+    """
 
     estimate: float
     low: float
     high: float
-    devices: int
+    units: int
+    across: Literal["devices", "seeds"] = "devices"
 
     @property
     def resolved(self) -> bool:
-        """Whether the sign can be told: the interval leaves out zero, and enough devices stand behind it."""
-        return self.devices >= DEVICES_TO_RESOLVE and (self.low > 0 or self.high < 0)
+        """Whether the sign can be told: the interval leaves out zero, and enough units stand behind it."""
+        return self.units >= UNITS_TO_RESOLVE[self.across] and (self.low > 0 or self.high < 0)
 
 
 NOTHING = Interval(np.nan, np.nan, np.nan, 0)

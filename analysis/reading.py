@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ class ResultsError(Exception):
     """A result folder cannot be used; the message names the folder or file and says what is wrong."""
 
 
-def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+def read_table(
+    folder: Path, name: str, columns: list[str] | None = None, optional: Sequence[str] = ()
+) -> pd.DataFrame:
     """Read the table `name` (`batches`, `transfers`, `updates` or `devices`), or some of its columns.
 
-    Columns are those of `sim.results`; integers with gaps come as floats with NaN. Raises ResultsError where
-    the file is missing, is cut short or lacks a column.
+    Columns are those of `sim.results`; integers with gaps come as floats with NaN. Columns in `optional`
+    follow where the file has them. Raises ResultsError where the file is missing, is cut short or lacks a
+    column.
     """
     file_name = f"{name.removesuffix('.parquet')}.parquet"
     path = _file(folder, file_name)
@@ -38,6 +41,7 @@ def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pd.
             raise ResultsError(
                 f"{path}: column {absent[0]!r} is missing; another version may have written it"
             )
+        wanted = [*wanted, *(column for column in optional if column in present)]
         frame = pq.read_table(path, columns=wanted).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise ResultsError(f"{path}: cannot be read as a parquet file ({_first_line(error)})") from error

@@ -12,11 +12,13 @@ import pandas as pd
 
 from analysis.intervals import ratio_interval, weighted_quantiles
 from analysis.reading import read_manifest, read_predicted, read_table
+from analysis.traffic import traffic_by_device
 from analysis.units import shift_name
 from sim.results import SUMMARY
 
 _DIRECTIONS = {"uplink": "up", "downlink": "down"}
 _STATES = ("queued", "sent", "delivered", "lost", "in_flight")
+_DAMAGED = "samples_damaged"  # not in every result folder
 
 
 def write_summary(folder: Path) -> dict[str, Any]:
@@ -105,16 +107,12 @@ def _timing(predicted: pd.DataFrame, *, anything_published: bool) -> dict[str, f
 
 
 def _links(folder: Path) -> dict[str, int]:
-    """Count what was sent (payload, headers and copies of lost packets) by transfers that have started."""
-    sizes = ["payload_bytes", "header_bytes", "retransmitted_bytes"]
-    transfers = read_table(folder, "transfers", ["direction", "start_s", "samples", *sizes])
-    started = transfers[transfers["start_s"].notna()]
-    sent = started[sizes].sum(axis=1).groupby(started["direction"]).sum()
+    totals = traffic_by_device(folder).sum()
     return {
-        "uplink_bytes": int(sent.get("up", 0)),
-        "downlink_bytes": int(sent.get("down", 0)),
-        "retransmitted_bytes": int(started["retransmitted_bytes"].sum()),
-        "uploaded_samples": int(transfers.loc[transfers["direction"] == "up", "samples"].sum()),
+        "uplink_bytes": int(totals["up"]),
+        "downlink_bytes": int(totals["down"]),
+        "retransmitted_bytes": int(totals["retransmitted"]),
+        "uploaded_samples": int(totals["uploaded"]),
     }
 
 
@@ -131,18 +129,19 @@ def _updates(folder: Path, simulated_s: float) -> dict[str, Any]:
 
 
 def _devices(folder: Path) -> dict[str, Any]:
-    """Add up the devices' counters: FLOPs, and in both directions the bytes in each state."""
+    """Add up the devices' counters: FLOPs, damaged samples, and in both directions the bytes in each state."""
     columns = {
         name: {f"{state}_bytes": f"{direction}link_{state}_bytes" for state in _STATES}
         for name, direction in _DIRECTIONS.items()
     }
     wanted = [column for states in columns.values() for column in states.values()]
-    totals = read_table(folder, "devices", ["flops", *wanted]).sum()
+    totals = read_table(folder, "devices", ["flops", *wanted], optional=[_DAMAGED]).sum()
     ledger = {
         name: {state: int(totals[column]) for state, column in states.items()}
         for name, states in columns.items()
     }
-    return {"device_flops": int(totals["flops"]), "ledger": ledger}
+    damaged = {"damaged_samples": int(totals[_DAMAGED])} if _DAMAGED in totals else {}
+    return {"device_flops": int(totals["flops"]), "ledger": ledger, **damaged}
 
 
 def _ratio(part: float, whole: float) -> float | None:

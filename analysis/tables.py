@@ -7,6 +7,8 @@ in the column `strategy`. Where a row speaks of the whole fleet, its group is `(
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pandas as pd
 
 from analysis.intervals import ratio_interval, weighted_quantiles
 from analysis.reading import Source, read_predicted, read_scenario, read_table, with_tables
+from analysis.traffic import traffic_by_device
 from analysis.units import shift_name
 
 ALL = "(all)"
@@ -31,31 +34,48 @@ _AGES = ["version_age_s", "versions_behind"]
 def shift_schedule(scenario: dict[str, Any]) -> pd.DataFrame:
     """Lay out every group's shifts over the run: group, start_s, end_s, corruption, severity.
 
-    A repeated schedule is written out up to `duration_s`; otherwise the last shift lasts until then.
+    A ramp has a row for each of its severities, and rounds are written out up to `duration_s`. Where the group's
+    devices meet the shifts at different times, the group has one row, whose corruption is `by_device`.
     """
     duration = float(scenario["duration_s"])
     rows: list[tuple[str, float, float, str, int]] = []
     for name, group in scenario["groups"].items():
-        shifts = group.get("schedule") or [{"corruption": "none", "severity": 0}]
-        starts, count = _starts(shifts, duration, repeat=bool(group.get("repeat_schedule", False)))
-        for index, start in enumerate(starts):
-            end = min(starts[index + 1], duration) if index + 1 < len(starts) else duration
-            shift = shifts[index % count]
-            rows.append((name, start, end, shift.get("corruption", "none"), int(shift.get("severity", 0))))
+        starts = list(_starts(group, duration))
+        ends = [*(start for start, _, _ in starts[1:]), duration]
+        rows += [(name, start, end, *shift) for (start, *shift), end in zip(starts, ends, strict=True)]
     return pd.DataFrame(rows, columns=["group", "start_s", "end_s", "corruption", "severity"])
 
 
-def _starts(shifts: list[dict[str, Any]], duration_s: float, *, repeat: bool) -> tuple[list[float], int]:
-    lengths = [float(shift.get("duration_s") or math.inf) for shift in shifts]
-    period = sum(lengths)
-    cycles = math.ceil(duration_s / period) if repeat else 1
-    offsets = [0.0, *np.cumsum(lengths[:-1])]
-    starts = [
-        float(cycle * period + offset) if cycle else float(offset)
-        for cycle in range(cycles)
-        for offset in offsets
-    ]
-    return [start for start in starts if start < duration_s], len(shifts)
+def _starts(group: dict[str, Any], duration_s: float) -> Iterator[tuple[float, str, int]]:
+    """Yield what a group's devices meet before `duration_s`: start in seconds, corruption, severity."""
+    start = group.get("schedule_start", "together")
+    together = start == "together" or (start == "staggered" and int(group.get("count", 1)) == 1)
+    if not together or group.get("schedule_order", "listed") != "listed":
+        yield 0.0, "by_device", 0
+        return
+    steps = [step for shift in group.get("schedule") or [{}] for step in _steps(shift)]
+    offsets = [0.0, *np.cumsum([length for length, _, _ in steps])]
+    rounds = group.get("rounds") or 1
+    for number in count() if group.get("repeat_schedule") else range(rounds):
+        for offset, (_, corruption, severity) in zip(offsets, steps, strict=False):
+            start_s = round(number * offsets[-1] + offset, 9) if number else float(offset)
+            if start_s >= duration_s:
+                return
+            yield start_s, corruption, severity
+    end_s = round(rounds * offsets[-1], 9)
+    if group.get("afterwards") == "clean" and end_s < duration_s:
+        yield end_s, "none", 0
+
+
+def _steps(shift: dict[str, Any]) -> list[tuple[float, str, int]]:
+    """Cut a ramp into its severities: length in seconds (infinite where open), corruption, severity."""
+    corruption, severity = shift.get("corruption", "none"), int(shift.get("severity", 0))
+    length = float(shift.get("duration_s") or math.inf)
+    if shift.get("severity_to") is None:
+        return [(length, corruption, severity)]
+    way = 1 if shift["severity_to"] >= severity else -1
+    severities = range(severity, shift["severity_to"] + way, way)
+    return [(length / len(severities), corruption if level else "none", level) for level in severities]
 
 
 def time_bins(scenario: dict[str, Any], bins: int = BINS) -> dict[str, npt.NDArray[np.float64]]:
@@ -150,18 +170,9 @@ def _cost_by_device(folder: Path) -> pd.DataFrame:
     """One row per device: group, samples predicted, correct and uploaded, bytes sent up and down."""
     devices = read_table(folder, "devices", ["device", "group"]).set_index("device")
     predicted = read_predicted(folder, ["device", "samples", "correct"]).groupby("device").sum()
-    sizes = ["payload_bytes", "header_bytes", "retransmitted_bytes"]
-    transfers = read_table(folder, "transfers", ["device", "direction", "samples", "start_s", *sizes])
-    up = transfers["direction"] == "up"
-    sent = transfers[sizes].sum(axis=1).where(transfers["start_s"].notna(), 0)
-    columns = {
-        "samples": predicted["samples"],
-        "correct": predicted["correct"],
-        "uploaded": transfers[up].groupby("device")["samples"].sum(),
-        "up": sent[up].groupby(transfers["device"]).sum(),
-        "down": sent[~up].groupby(transfers["device"]).sum(),
-    }
-    return devices.join(pd.DataFrame(columns).reindex(devices.index).fillna(0))
+    traffic = traffic_by_device(folder)[["uploaded", "up", "down"]]
+    known = predicted.join(traffic, how="outer").reindex(devices.index)
+    return devices.join(known.fillna(0))
 
 
 def staleness_over_time(source: Source, bins: int = BINS) -> pd.DataFrame:
@@ -215,7 +226,7 @@ def _shift_row(key: tuple[Any, ...], devices: pd.DataFrame) -> dict[str, Any]:
     return {
         **dict(zip(("group", "corruption", "severity"), key, strict=True)),
         "shift": shift_name(key[1], key[2]),
-        "devices": accuracy.devices,
+        "devices": accuracy.units,
         "samples": int(devices["samples"].sum()),
         "correct": int(devices["correct"].sum()),
         "accuracy": accuracy.estimate,

@@ -38,13 +38,14 @@ def percent_text(share: float | None, digits: int = 1) -> str:
 
 
 def shift_name(corruption: str, severity: float) -> str:
-    """Name a shift as the summary does: `gaussian_noise-5`, or `none`."""
-    return "none" if corruption == "none" else f"{corruption}-{int(severity)}"
+    """Name a shift as the summary does: `gaussian_noise-5`; `none` and `mixed` have no severity."""
+    return f"{corruption}-{int(severity)}" if severity else corruption
 
 
 def shift_text(corruption: str, severity: float) -> str:
-    """Name a shift for people: `gaussian noise 5`, or `clean`."""
-    return "clean" if corruption == "none" else f"{corruption.replace('_', ' ')} {int(severity)}"
+    """Name a shift for people: `gaussian noise 5`, `clean` or `mixed`."""
+    words = "clean" if corruption == "none" else corruption.replace("_", " ")
+    return f"{words} {int(severity)}" if severity else words
 
 
 def _three_digits(value: float) -> str:

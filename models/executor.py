@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -101,7 +101,10 @@ class Executor:
             self.forward_passes += 1
             model.load(state)
             model.use(statistics)
-            with torch.inference_mode(), model.features() if features else nullcontext([]) as collected:
+            collecting: AbstractContextManager[list[Tensor]] = (
+                model.features() if features else nullcontext([])
+            )
+            with torch.inference_mode(), collecting as collected:
                 logits = model.network(prepare(images, source.preparation, self.device)).cpu()
             after = model.read() if statistics.kept else None
             return Forward(logits, after, collected[-1].cpu() if features else None)

@@ -38,8 +38,9 @@ class FoundationModel:
         self.source = source
         self.device = device
         self.model = AdaptableModel(source.network, device)
-        self.forward_flops = forward_flops(self.model, image_shape)
-        self.training_flops = training_flops(self.model, image_shape)
+        input_shape = source.preparation.shape_of(image_shape)
+        self.forward_flops = forward_flops(self.model, input_shape)
+        self.training_flops = training_flops(self.model, input_shape)
         self.model.use(statistics)
         self.optimiser = torch.optim.SGD(self.model.parameters, learning_rate, momentum)
 

@@ -106,6 +106,8 @@ class BatchRenormalisation(nn.Module):
 
     def _train(self, x: Tensor) -> Tensor:
         if self.statistics == Statistics.BATCH:
+            if x.numel() == x.shape[1]:  # a value is its own mean: nothing but the bias is left
+                return torch.zeros_like(x) * self.weight.view(self._shape(x)) + self.bias.view(self._shape(x))
             return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
         batch_mean, batch_var = self._of_batch(x, biased=False)
         if self.statistics == Statistics.FIRST:
@@ -114,6 +116,10 @@ class BatchRenormalisation(nn.Module):
         y = self._renormalise(x, batch_mean, batch_var)
         self._follow(batch_mean, batch_var, self.momentum)
         return y
+
+    @staticmethod
+    def _shape(x: Tensor) -> tuple[int, ...]:
+        return (1, -1, *[1] * (x.ndim - 2))
 
     @staticmethod
     @torch.no_grad()
@@ -166,11 +172,12 @@ def _converted(layer: _BatchNorm) -> nn.Module:
     if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
         if type(layer).forward is _BatchNorm.forward:
             return BatchRenormalisation(layer)
-        from timm.layers import BatchNormAct2d  # noqa: PLC0415 - heavy
+        from timm.layers.norm_act import BatchNormAct2d  # noqa: PLC0415 - heavy
 
-        if type(layer).forward is BatchNormAct2d.forward:
-            parts = {"norm": BatchRenormalisation(layer), "drop": layer.drop, "act": layer.act}
-            return nn.Sequential(OrderedDict(parts))
+        if isinstance(layer, BatchNormAct2d) and type(layer).forward is BatchNormAct2d.forward:
+            return nn.Sequential(
+                OrderedDict(norm=BatchRenormalisation(layer), drop=layer.drop, act=layer.act)
+            )
     raise InputError(
         f"a layer of type {type(layer).__name__} cannot be adapted; allowed: BatchNorm1d, BatchNorm2d and timm's "
         "BatchNormAct2d, LayerNorm and GroupNorm of any kind"
@@ -228,7 +235,8 @@ class AdaptableModel:
         self.layout = Layout(tuple(names), tuple(pieces), pieces[len(affine) - 1].stop, start)
         self.state = torch.cat([tensor.detach().flatten() for *_, tensor in (*affine, *statistics)])
         for (_, layer, key, tensor), piece in zip((*affine, *statistics), pieces, strict=True):
-            view = self.state[piece].view_as(tensor)
+            # Views that autograd tracks apart: else a layer that writes its statistics spoils another's saved weights.
+            view = self.state[piece].view_as(tensor).data
             setattr(layer, key, nn.Parameter(view) if isinstance(tensor, nn.Parameter) else view)
         self.parameters = [getattr(layer, key) for _, layer, key, _ in affine]
 

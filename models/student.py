@@ -41,8 +41,9 @@ class StudentNetwork:
         self.device = device
         self.model = AdaptableModel(source.network, device)
         self.deployed = self.model.read()
-        self.forward_flops = forward_flops(self.model, image_shape)
-        self.training_flops = training_flops(self.model, image_shape)
+        input_shape = source.preparation.shape_of(image_shape)
+        self.forward_flops = forward_flops(self.model, input_shape)
+        self.training_flops = training_flops(self.model, input_shape)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from scenarios import mistakes, sentences, yaml_reader
 from scenarios.mistakes import Mistake
 from scenarios.overrides import Draft, OverrideError
 from scenarios.schema import Scenario
+from scenarios.settings import Settings
 from scenarios.structure import ABSENT
 
 LIBRARY = pathlib.Path(__file__).parent / "library"
@@ -36,8 +38,8 @@ def names() -> tuple[str, ...]:
 
 def describe(name: str) -> str:
     """Return the description of a packaged scenario; ScenarioError where there is none of that name."""
-    path, label = _find(name)
-    data = _read(path, label).data
+    path, label = find(name)
+    data = read(path, label).data
     return str(data.get("description") or "") if isinstance(data, dict) else ""
 
 
@@ -47,58 +49,92 @@ def load(source: str | pathlib.Path, overrides: Sequence[str] = (), seed: int | 
     Files that it names are relative to its folder. Each override is `path.to.field=value`; `seed` replaces
     the scenario's. Raises ScenarioError with every mistake.
     """
-    path, label = _find(source)
-    document = _read(path, label)
+    path, label = find(source)
+    document = read(path, label)
     if not isinstance(document.data, dict):
         fields = ", ".join(Scenario.model_fields)
         content = "is empty" if document.data is None else "is not a mapping"
         raise ScenarioError(f"{label}: {content}; a scenario has the fields: {fields}")
     draft = Draft(Scenario, document.data, document.lines)
     found: list[tuple[float, str]] = [
-        (problem.line, _sentence(label, problem)) for problem in document.problems
+        (problem.line, sentence(label, problem)) for problem in document.problems
     ]
-    found += [(_AFTER_THE_FILE, text) for text in _apply(draft, overrides, seed)]
+    found += [(AFTER_THE_FILE, text) for text in _apply(draft, overrides, seed)]
     try:
         scenario = Scenario.model_validate(draft.data, context={"folder": path.resolve().parent})
     except ValidationError as error:
         explained = mistakes.explain(draft, error.errors(include_url=False))
-        found += [_placed(draft, label, mistake) for mistake in explained]
+        found += [placed(draft, label, mistake) for mistake in explained]
     if found:
         raise ScenarioError(*dict.fromkeys(text for _, text in sorted(found, key=lambda pair: pair[0])))
     return scenario
 
 
-def dump(scenario: Scenario) -> str:
-    """Return the scenario as YAML with every default written out; `load` reads it back as an equal one."""
-    data = scenario.model_dump(mode="json")
+def dump(settings: Settings) -> str:
+    """Return a scenario or a study as YAML with every default written out; read back it is equal."""
+    data = settings.model_dump(mode="json")
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def content_hash(scenario: Scenario) -> str:
+def content_hash(scenario: Scenario, known: dict[pathlib.Path, str] | None = None) -> str:
     """Return the SHA-256, in hex, of the scenario with every default, files standing for their contents.
 
-    It is the same for equal scenarios, wherever their files lie.
+    What is only told of it stays out: its name and description, the strategies' labels, and whose budget a strategy
+    has taken over where it is known. A folder stands for the names and sizes of all files in it: to read 50 000
+    images would take minutes. The result is the same for equal scenarios, wherever their files lie. What stands for
+    files is looked up in `known` and noted there, so that many scenarios read the same files once.
     """
-    data = _canonical(_with_contents(scenario.model_dump()))
+    told = scenario.model_dump(exclude={"name", "description"})
+    for strategy in told["strategy"]:
+        del strategy["label"]
+        if strategy.get("share") is not None:
+            strategy.pop("match", None)
+    data = _canonical(_with_contents(told, {} if known is None else known))
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _with_contents(data: object) -> object:
+def _with_contents(data: object, known: dict[pathlib.Path, str]) -> object:
     if isinstance(data, dict):
-        return {key: _with_contents(value) for key, value in data.items()}
+        return {key: _with_contents(value, known) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [_with_contents(value) for value in data]
+        return [_with_contents(value, known) for value in data]
     if isinstance(data, pathlib.Path):
-        with data.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        if data not in known:
+            known[data] = _contents(data)
+        return known[data]
     return data
 
 
-_AFTER_THE_FILE = math.inf
+def _contents(path: pathlib.Path) -> str:
+    if path.is_dir():
+        return f"names-and-sizes:{_folder_digest(path)}"
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def _find(source: str | pathlib.Path) -> tuple[pathlib.Path, str]:
+def _folder_digest(folder: pathlib.Path) -> str:
+    """Return the SHA-256, in hex, of the names, relative to the folder, and sizes of its files."""
+    digest = hashlib.sha256()
+    entered = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders.sort()
+        if os.path.realpath(place) in entered:  # a link back into what is counted already
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(place))
+        for name in sorted(files):
+            path = pathlib.Path(place, name)
+            size = path.stat().st_size if path.exists() else None  # a link may lead nowhere
+            digest.update(os.fsencode(path.relative_to(folder).as_posix()) + f"\0{size}\0".encode())
+    return digest.hexdigest()
+
+
+AFTER_THE_FILE = math.inf
+"""Where mistakes from the command line stand among those of the file, which are ordered by line."""
+
+
+def find(source: str | pathlib.Path) -> tuple[pathlib.Path, str]:
     """Return the file behind a path or a packaged name, and what to call it in messages."""
     text = str(source)
     packaged = text in names()
@@ -117,7 +153,8 @@ def _find(source: str | pathlib.Path) -> tuple[pathlib.Path, str]:
     raise ScenarioError(f"{text}: no such file, and no packaged scenario; {near}packaged: {listed}")
 
 
-def _read(path: pathlib.Path, label: str) -> yaml_reader.Document:
+def read(path: pathlib.Path, label: str) -> yaml_reader.Document:
+    """Read a file; ScenarioError where it is not readable YAML."""
     if path.is_dir():
         raise ScenarioError(f"{label}: a folder, not a scenario file")
     try:
@@ -146,25 +183,25 @@ def _apply(draft: Draft, overrides: Sequence[str], seed: int | None) -> list[str
     return found
 
 
-def _sentence(label: str, problem: yaml_reader.Problem) -> str:
-    return ": ".join(
-        part for part in (f"{label}:{problem.line}", _dotted(problem.path), problem.text) if part
-    )
+def sentence(label: str, problem: yaml_reader.Problem) -> str:
+    """Return in one line what was wrong with the YAML itself."""
+    return ": ".join(part for part in (f"{label}:{problem.line}", dotted(problem.path), problem.text) if part)
 
 
-def _placed(draft: Draft, label: str, mistake: Mistake) -> tuple[float, str]:
+def placed(draft: Draft, label: str, mistake: Mistake) -> tuple[float, str]:
     """Return where a mistake belongs in the message, by its line, and the mistake in one line."""
     origin = draft.source(mistake.path)
-    parts = [_dotted(mistake.path)] if mistake.path else []
+    parts = [dotted(mistake.path)] if mistake.path else []
     parts += [sentences.shown(mistake.value)] if mistake.value is not ABSENT else []
     if isinstance(origin, int):
         return origin, ": ".join([f"{label}:{origin}", *parts, mistake.text])
     if draft.targets[origin] == mistake.path:  # the override itself shows path and value
         parts = []
-    return _AFTER_THE_FILE, ": ".join([origin, *parts, mistake.text])
+    return AFTER_THE_FILE, ": ".join([origin, *parts, mistake.text])
 
 
-def _dotted(path: yaml_reader.Path) -> str:
+def dotted(path: yaml_reader.Path) -> str:
+    """Return a path as it is written in messages."""
     return ".".join(map(str, path))
 
 

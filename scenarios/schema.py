@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, cycle, islice, pairwise, takewhile
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from scenarios import catalogue
 from scenarios.settings import Name, NonNegative, Positive, Settings
+from scenarios.world import Shift, Stream
 
 if TYPE_CHECKING:
     from models.codecs import Base as ImageCodec
@@ -23,13 +25,6 @@ else:
     StrategySettings = catalogue.tagged_by_field(catalogue.STRATEGIES, "name")
 
 
-def _known_corruption(name: str) -> str:
-    allowed = ("none", *catalogue.names(catalogue.CORRUPTIONS))
-    if name not in allowed:
-        raise ValueError(f"must be one of: {', '.join(allowed)}")
-    return name
-
-
 class Models(Settings):
     """The two models of the method; both must have the data set's classes."""
 
@@ -37,40 +32,6 @@ class Models(Settings):
     """The weak model that every device runs."""
     foundation: ModelSource | None = None
     """The strong model in the cloud; only strategies that adapt in the cloud need it."""
-
-
-class Shift(Settings):
-    """One stretch of a device's world."""
-
-    corruption: Annotated[str, AfterValidator(_known_corruption)] = "none"
-    """`none` for clean images, or one of the corruptions that `cema list` shows."""
-    severity: Annotated[int, Field(ge=0, le=5, validate_default=True)] = 0
-    """1 (mild) to 5 (severe); 0 goes with `none`."""
-    duration_s: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)] | None = None
-    """How long it lasts; left out, it lasts until the end (allowed for the last shift only)."""
-
-    @field_validator("severity")
-    @classmethod
-    def _fits_the_corruption(cls, severity: int, info: ValidationInfo) -> int:
-        corruption = info.data.get("corruption")
-        if corruption == "none" and severity != 0:
-            raise ValueError("a severity without a corruption; leave it out")
-        if corruption not in (None, "none") and severity == 0:
-            raise ValueError(f"corruption {corruption!r} needs a severity from 1 to 5")
-        return severity
-
-
-class Stream(Settings):
-    """When batches arrive at a device."""
-
-    rate_hz: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """Batches per second."""
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Samples in each batch."""
-    arrival: Literal["periodic", "poisson"] = "periodic"
-    """Equal gaps, or independent exponential gaps of the same mean."""
-    phase: Literal["random", "zero"] = "random"
-    """Whether a device's first periodic batch comes at a random moment of its first period or at zero."""
 
 
 class Compute(Settings):
@@ -129,12 +90,28 @@ class Group(Settings):
     schedule: Annotated[tuple[Shift, ...], Field(min_length=1, strict=False)] = (Shift(),)
     """The shifts of the world, one after another."""
     repeat_schedule: bool = False
-    """Whether the schedule starts again at its end; otherwise the last shift lasts."""
+    """Whether the schedule starts again at its end, for ever; otherwise the last shift lasts."""
+    rounds: Annotated[int, Field(ge=1)] | None = None
+    """How often the schedule is gone through before the last shift lasts; left out, once."""
+    afterwards: Literal["last_shift", "clean"] = "last_shift"
+    """What holds after the last round; a last shift without duration_s has no end."""
+    schedule_order: Literal["listed", "shuffled"] = "listed"
+    """Whether every device meets the shifts as listed, or each in a random order of its own, the same in every round;
+    a last shift without duration_s stays last."""
+    schedule_start: Literal["together", "staggered", "random"] = "together"
+    """Where in a round each device begins: all at its start, device i of n at i/n of it, or each at a random moment.
+    A round is then over when the device is back where it began."""
     compute: Compute
     queue: Queue = Queue()
     link: Link
     upload_codec: ImageCodec = Field(default="png", validate_default=True)
     """How images are encoded for the way up."""
+
+    @property
+    def conditions(self) -> tuple[tuple[str, int], ...]:
+        """Corruption and severity of all that its devices can meet, each once."""
+        listed = [condition for shift in self.schedule for condition in shift.conditions]
+        return tuple(dict.fromkeys([*listed, ("none", 0)] if self.afterwards == "clean" else listed))
 
     @field_validator("schedule")
     @classmethod
@@ -151,11 +128,41 @@ class Group(Settings):
 
     @field_validator("repeat_schedule")
     @classmethod
-    def _repeats_only_what_ends(cls, repeat: bool, info: ValidationInfo) -> bool:
-        schedule = info.data.get("schedule")
-        if repeat and schedule and schedule[-1].duration_s is None:
+    def _repeats_only_what_ends(cls, repeat_schedule: bool, info: ValidationInfo) -> bool:
+        if repeat_schedule and _is_open(info):
             raise ValueError("a schedule that repeats needs a duration_s in its last shift too")
-        return repeat
+        return repeat_schedule
+
+    @field_validator("rounds")
+    @classmethod
+    def _rounds_come_to_an_end(cls, rounds: int | None, info: ValidationInfo) -> int | None:
+        if rounds is not None and info.data.get("repeat_schedule"):
+            raise ValueError("repeat_schedule goes on for ever; give one of the two")
+        if rounds is not None and rounds > 1 and _is_open(info):
+            raise ValueError("a schedule of several rounds needs a duration_s in its last shift too")
+        return rounds
+
+    @field_validator("afterwards")
+    @classmethod
+    def _comes_after_an_end(cls, afterwards: str, info: ValidationInfo) -> str:
+        if afterwards != "last_shift" and info.data.get("repeat_schedule"):
+            raise ValueError("must be last_shift where repeat_schedule goes on for ever; give rounds instead")
+        if afterwards != "last_shift" and _is_open(info):
+            raise ValueError("must be last_shift unless the last shift too has a duration_s")
+        return afterwards
+
+    @field_validator("schedule_start")
+    @classmethod
+    def _begins_inside_what_ends(cls, start: str, info: ValidationInfo) -> str:
+        if start != "together" and _is_open(info):
+            raise ValueError("must be together unless the last shift too has a duration_s")
+        return start
+
+
+def _is_open(info: ValidationInfo) -> bool:
+    """Tell whether the last shift of the schedule that is being validated has no end."""
+    schedule: tuple[Shift, ...] = info.data.get("schedule", ())
+    return bool(schedule) and schedule[-1].duration_s is None
 
 
 class Cloud(Settings):
@@ -175,6 +182,47 @@ def _listed(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _changes_s(group: Group, duration_s: float) -> tuple[float, ...]:
+    """Return when a group's listed shifts change before `duration_s`, in whole nanoseconds as the clock counts."""
+    rounds = group.rounds or 1
+    changes = rounds * len(group.schedule) - (group.afterwards == "last_shift")
+    shifts = islice(cycle(group.schedule), None if group.repeat_schedule else changes)
+    ends = accumulate(round((shift.duration_s or 0) * 10**9) for shift in shifts)
+    return tuple(takewhile(lambda end_s: end_s < duration_s, (end / 10**9 for end in ends)))
+
+
+def _at_shifts(value: object, info: ValidationInfo) -> object:
+    """Put the moments at which all groups' shifts change in the place of the word `at_shifts`."""
+    if isinstance(value, list | tuple):
+        return value
+    if value != "at_shifts":
+        raise ValueError("must be a list of times, or at_shifts")
+    groups, duration_s = info.data.get("groups"), info.data.get("duration_s")
+    if groups is None or duration_s is None:
+        return ()  # they have mistakes of their own
+    instead = "list the times of the resets instead"
+    for name, group in groups.items():
+        if (group.schedule_order, group.schedule_start) != ("listed", "together"):
+            raise ValueError(f"the devices of {name!r} change at moments of their own; {instead}")
+    changes = {name: _changes_s(group, duration_s) for name, group in groups.items()}
+    first = next(iter(changes))
+    for name, moments in changes.items():
+        if moments != changes[first]:
+            raise ValueError(f"the shifts of {first!r} and {name!r} change at different moments; {instead}")
+    return changes[first]
+
+
+def _without_budget(labels: list[str], strategies: tuple[StrategySettings, ...]) -> list[str]:
+    """Say which strategies take over the budget of one that does not run before them."""
+    problems = []
+    for place, (label, strategy) in enumerate(zip(labels, strategies, strict=True)):
+        match = getattr(strategy, "match", None)  # selections under a budget alone have one
+        if match is not None and getattr(strategy, "share", None) is None and match not in labels[:place]:
+            before = ", ".join(labels[:place]) or "none"
+            problems.append(f"{label!r} matches {match!r}, which must stand before it; before it: {before}")
+    return problems
+
+
 class Scenario(Settings):
     """A fleet, its world and the strategies to run on it."""
 
@@ -192,6 +240,16 @@ class Scenario(Settings):
     """One strategy, or a list that is run one after another on the same images at the same moments."""
     cloud: Cloud
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
+    resets_s: Annotated[
+        tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...],
+        Field(strict=False),
+        BeforeValidator(_at_shifts),
+        WithJsonSchema(
+            {"anyOf": [{"const": "at_shifts"}, {"type": "array", "items": {"type": "number", "minimum": 0}}]}
+        ),
+    ] = ()
+    """Moments at which all devices and the cloud start anew from the deployed models, or `at_shifts`: whenever the
+    shift changes, where it does so at the same moments in all groups."""
 
     @field_validator("strategy")
     @classmethod
@@ -207,6 +265,20 @@ class Scenario(Settings):
             problems += [
                 f"{label!r} needs a foundation model; add `models.foundation`" for label in sorted(needy)
             ]
+        problems += _without_budget(labels, strategies)
         if problems:
             raise ValueError("; ".join(problems))
         return strategies
+
+    @field_validator("resets_s")
+    @classmethod
+    def _lie_within_the_run(cls, resets_s: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        for before, after in pairwise(resets_s):
+            if after <= before:
+                raise ValueError(f"must increase, but {before:g} is followed by {after:g}")
+        duration_s = info.data.get("duration_s")
+        if resets_s and duration_s is not None and resets_s[-1] >= duration_s:
+            raise ValueError(
+                f"must lie before the end of the run at {duration_s:g} s, unlike {resets_s[-1]:g}"
+            )
+        return resets_s

@@ -19,7 +19,7 @@ _TYPES = {
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a mapping",
-    "path_type": "the path of a file",
+    "path_type": "the path of a file or folder",
 }
 _SENTENCES: dict[str, Callable[[dict[str, Any], Any], str]] = {
     "string_type": lambda _, value: f"must be text{'; put it in quotes' if _is_scalar(value) else ''}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -67,19 +68,37 @@ def field_descriptions(settings: type[BaseModel]) -> dict[str, str]:
 
 def existing_file(path: Path, info: ValidationInfo) -> Path:
     """Resolve a path relative to the scenario's folder, given as validation context `folder`."""
-    folder: Path = (info.context or {}).get("folder", Path())
-    try:
-        resolved = (folder / path.expanduser()).resolve()
-        found = resolved.is_file()
-    except (OSError, RuntimeError) as error:  # a name too long, a loop of links, no such home
-        raise ValueError(f"not the path of a file: {error}") from error
+    resolved, found = _resolve(path, info, "file", Path.is_file)
     if not found:
         raise PydanticCustomError("file_missing", "no such file: {path}", {"path": str(resolved)})
     return resolved
 
 
+def existing_folder(path: Path, info: ValidationInfo) -> Path:
+    """Resolve the path of a folder relative to the scenario's, as `existing_file` does that of a file."""
+    resolved, found = _resolve(path, info, "folder", Path.is_dir)
+    if not found:
+        message = "a file, not a folder: {path}" if resolved.is_file() else "no such folder: {path}"
+        raise PydanticCustomError("folder_missing", message, {"path": str(resolved)})
+    return resolved
+
+
+def _resolve(
+    path: Path, info: ValidationInfo, kind: str, exists: Callable[[Path], bool]
+) -> tuple[Path, bool]:
+    """Return the whole path, and whether what is there is of its kind; ValueError where no path can be so."""
+    folder: Path = (info.context or {}).get("folder", Path())
+    try:
+        resolved = (folder / path.expanduser()).resolve()
+        return resolved, exists(resolved)
+    except (OSError, RuntimeError) as error:  # a name too long, a loop of links, no such home
+        raise ValueError(f"not the path of a {kind}: {error}") from error
+
+
 ExistingFile = Annotated[Path, Field(strict=False), AfterValidator(existing_file)]
 """A file named relative to the scenario's folder; an error where it does not exist."""
+ExistingFolder = Annotated[Path, Field(strict=False), AfterValidator(existing_folder)]
+"""A folder named relative to the scenario's folder; an error where it does not exist."""
 
 Positive = Annotated[float, Field(gt=0)]
 """A float above zero; `.inf` stands for no limit."""

@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from scenarios.study_loader import Plan
 
 app = typer.Typer(
     name="cema",
@@ -31,6 +34,22 @@ SetOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Replace the scenario's seed.")]
+SeedsOption = Annotated[
+    str | None, typer.Option(metavar="SEEDS", help="Replace the seeds, as in 0-4 or 0,1,5.")
+]
+RunsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where runs are stored, and found by other studies (OUT/runs)."),
+]
+JobsOption = Annotated[
+    int | None, typer.Option(min=1, help="Runs made at a time; by default one for each usable core.")
+]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where models are computed.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but mistakes.")]
+CodeOption = Annotated[
+    bool, typer.Option("--allow-code", help="Let the scenario's model factories run Python.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="List the runs and make none.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A result folder.")]
 
 
@@ -55,13 +74,9 @@ def run(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Result folder.")] = None,
     seed: SeedOption = None,
     settings: SetOption = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where models are computed.")
-    ] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but mistakes.")] = False,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Let the scenario's model factories run Python.")
-    ] = False,
+    device: DeviceOption = "auto",
+    quiet: QuietOption = False,
+    allow_code: CodeOption = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing result folder.")] = False,
 ) -> None:
     """Run a scenario and write its result folder (by default results/<scenario>-<seed>)."""
@@ -91,6 +106,115 @@ def _show(folder: Path) -> None:
     output.print(result_table(folder))
     output.print(shift_table(folder))
     output.print(f"results and figures: {folder}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def sweep(
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="A study file.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the study.")] = None,
+    runs: RunsOption = None,
+    seeds: SeedsOption = None,
+    settings: SetOption = None,
+    jobs: JobsOption = None,
+    device: DeviceOption = "auto",
+    quiet: QuietOption = False,
+    allow_code: CodeOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Run a study: a scenario at many points, with several strategies and seeds (into results/<study>).
+
+    What is done already is not run again, so that an interrupted study goes on where it stopped.
+    """
+    from scenarios.loader import ScenarioError  # noqa: PLC0415
+    from scenarios.study_loader import load  # noqa: PLC0415
+    from sim.ablation import variants  # noqa: PLC0415
+
+    with mistakes(ScenarioError):
+        plan = load(study, variants, settings or (), seeds)
+    _conduct(plan, out, runs, jobs, device, quiet, allow_code, dry_run)
+
+
+@app.command()
+def ablate(
+    scenario: ScenarioArgument,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the study.")] = None,
+    runs: RunsOption = None,
+    seeds: SeedsOption = None,
+    settings: SetOption = None,
+    jobs: JobsOption = None,
+    device: DeviceOption = "auto",
+    quiet: QuietOption = False,
+    allow_code: CodeOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Take a scenario's CEMA apart: each criterion, replay and the foundation's update on and off.
+
+    Each selection rule stands beside random selection of as many samples. The folder is results/<scenario>-ablation;
+    what is done already is not run again.
+    """
+    from scenarios.loader import ScenarioError  # noqa: PLC0415
+    from scenarios.study_loader import ablate as plan_ablation  # noqa: PLC0415
+    from sim.ablation import variants  # noqa: PLC0415
+
+    with mistakes(ScenarioError):
+        plan = plan_ablation(scenario, variants, settings or (), seeds)
+    _conduct(plan, out, runs, jobs, device, quiet, allow_code, dry_run)
+
+
+def _conduct(
+    plan: Plan,
+    out: Path | None,
+    store: Path | None,
+    jobs: int | None,
+    device: str,
+    quiet: bool,
+    allow_code: bool,
+    dry_run: bool,
+) -> None:
+    """Run a study, show its tables and end with its exit status."""
+    from models.errors import InputError  # noqa: PLC0415
+    from sim.run import Options  # noqa: PLC0415
+    from sim.store import RUNS  # noqa: PLC0415
+    from sim.study import Session  # noqa: PLC0415
+    from sim.study_display import print_units, study_display  # noqa: PLC0415
+    from sim.study_notes import failures, notes  # noqa: PLC0415
+    from sim.workers import Workers, usable_cores  # noqa: PLC0415
+
+    folder = out or Path("results") / plan.study.name
+    session = Session(plan, folder, store or folder / RUNS)
+    if dry_run:
+        print_units(output, session)
+        return
+    jobs = jobs or usable_cores()
+    options = Options(device, allow_code=allow_code, figures=False)
+    with mistakes(InputError):
+        session.prepare(options)
+    try:
+        with study_display(None if quiet else output, session, jobs) as watch:
+            session.run(Workers(jobs, options), watch)
+    except KeyboardInterrupt:
+        done = f"{session.count('done')} of {len(session.units)} runs are done"
+        text = f"interrupted: {done}; the same command goes on from there ({folder})"
+        errors.print(text, style="yellow", markup=False)
+        raise typer.Exit(130) from None
+    if session.count("done"):
+        _conclude(folder, quiet)
+    for failure in failures(session):
+        errors.print(failure, style="red", markup=False)
+    for note in [] if quiet else notes(session):
+        output.print(note, markup=False, highlight=False, soft_wrap=True)
+    if not quiet:
+        output.print(f"study: {folder}", markup=False, soft_wrap=True)
+    raise typer.Exit(session.exit_status())
+
+
+def _conclude(folder: Path, quiet: bool) -> None:
+    from analysis.study import conclude_study  # noqa: PLC0415
+    from analysis.study_console import study_tables  # noqa: PLC0415
+
+    conclude_study(folder)
+    for table in [] if quiet else study_tables(folder):
+        output.print(table)
 
 
 @app.command()

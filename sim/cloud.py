@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,7 @@ class Job:
 
     step: Step
     ready_at: int
+    epoch: int
     work: Work | None = None
     start_at: int = 0
     finish_at: int = 0
@@ -51,6 +52,7 @@ class Cloud:
         downlinks: of each device.
         members: the devices of each student.
         versions: what each student has published.
+        epoch: how often it has begun anew.
         image_shape: (H, W, C).
 
     """
@@ -65,15 +67,27 @@ class Cloud:
     versions: Mapping[str, VersionLog]
     image_shape: tuple[int, int, int]
     table: Table
+    epoch: int = 0
     waiting: list[Job] = field(default_factory=list)
     running: dict[str, Job] = field(default_factory=dict)
     _recorded: dict[str, int] = field(default_factory=dict)
 
     def receive(self, message: Message) -> None:
-        """Take in a message from a device and start what it makes possible."""
+        """Take in a message from a device and start what it makes possible.
+
+        What was sent before a reset is not learnt from; a device that waits for an answer gets one all the same.
+        """
+        if message.epoch != self.epoch and not message.asks:
+            return
         for step in self.agent.receive(self._decode(message)):
-            self.waiting.append(Job(step, self.clock.time))
+            self.waiting.append(Job(step, self.clock.time, self.epoch))
         self._dispatch()
+
+    def begin_anew(self, agent: CloudAgent, versions: Mapping[str, VersionLog]) -> None:
+        """Go on with a fresh agent; of the steps of the one before it, answers alone are still wanted."""
+        self.agent, self.versions = agent, versions
+        self.epoch += 1
+        self.waiting = [job for job in self.waiting if job.step.kind == "answer"]
 
     def _decode(self, message: Message) -> Upload:
         if message.kind == "statistics":
@@ -114,6 +128,8 @@ class Cloud:
     def _finish(self, job: Job, pending: Pending[Outcome]) -> None:
         outcome = pending.result()
         del self.running[job.step.student]
+        if job.epoch != self.epoch:
+            outcome = replace(outcome, version=None)
         self._record(job, outcome)
         if outcome.version is not None:
             self._publish(outcome.version)
@@ -134,7 +150,9 @@ class Cloud:
         payload = codec.encode(version.state, version.source, version.pieces)
         state = codec.decode(payload, version.source, version.pieces)
         for device in self.members[version.student]:
-            message = Message("update", device, payload, version=version.number, state=state)
+            message = Message(
+                "update", device, payload, version=version.number, state=state, epoch=self.epoch
+            )
             self.downlinks[device].send(len(payload), message)
 
     def finish(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from sim.world import Batch, DeviceStream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.rendering import Rendering
     from models.strategies._interface import DeviceName, EdgeAgent
     from scenarios.schema import Group
     from sim.link import Link
@@ -29,23 +30,33 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counts:
-    """Samples of one device: at any time arrived = predicted + queued + in_progress + dropped."""
+    """Samples of one device: at any time arrived = predicted + queued + in_progress + dropped + damaged."""
 
     arrived: int = 0
     predicted: int = 0
     queued: int = 0
     in_progress: int = 0
     dropped: int = 0
+    damaged: int = 0
     correct: int = 0
     uploaded: int = 0
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A batch whose prediction is on its way, and when work on it began (nanoseconds)."""
+    """A batch whose prediction is on its way: when work on it began (nanoseconds), and who does it.
+
+    Attributes:
+        damaged: samples of it whose image could not be read.
+
+    """
 
     batch: Batch
     start: int
+    damaged: int
+    agent: EdgeAgent
+    versions: VersionLog | None
+    version: int | None
 
 
 @dataclass
@@ -57,6 +68,8 @@ class Device:
         settings: its group's.
         agent: the strategy on this device.
         versions: what the cloud has published to it, or None under a strategy without a cloud.
+        epoch: how often it has begun anew.
+        damaged: images that could not be read, by path, each with the reason.
         uplink: set once the other end exists.
         busy: nanoseconds spent computing.
         flops: operations spent.
@@ -72,7 +85,9 @@ class Device:
     table: Table
     uplink: Link = field(init=False)
     counts: Counts = field(default_factory=Counts)
-    queue: deque[Batch] = field(default_factory=deque)
+    queue: deque[tuple[Batch, Rendering]] = field(default_factory=deque)
+    epoch: int = 0
+    damaged: dict[str, str] = field(default_factory=dict)
     busy: int = 0
     flops: int = 0
     _update: Message | None = None
@@ -90,24 +105,31 @@ class Device:
             assert message.batch is not None and message.logits is not None
             decision = Decision(message.logits, [KEPT] * message.samples)
             self._complete(self._open.pop(message.batch), decision)
-        else:
+        elif message.epoch == self.epoch:
             self._update = message
+
+    def begin_anew(self, agent: EdgeAgent, versions: VersionLog | None) -> None:
+        """Go on with a fresh agent; batches that the one before it is predicting are its own to the end."""
+        self.agent, self.versions = agent, versions
+        self._update = None
+        self.epoch += 1
 
     def _arrivals(self) -> Generator[simpy.Event, Any, None]:
         for batch in self.stream.batches():
+            rendering = self.stream.render(batch)
             yield self.clock.timeout(batch.arrival - self.clock.time)
-            self._accept(batch)
+            self._accept(batch, rendering)
 
-    def _accept(self, batch: Batch) -> None:
+    def _accept(self, batch: Batch, rendering: Rendering) -> None:
         self.counts.arrived += len(batch)
         if len(self.queue) >= self.settings.queue.capacity:
             if self.settings.queue.overflow == "drop_newest":
                 self._drop(batch)
                 return
-            oldest = self.queue.popleft()
+            oldest, _ = self.queue.popleft()
             self.counts.queued -= len(oldest)
             self._drop(oldest)
-        self.queue.append(batch)
+        self.queue.append((batch, rendering))
         self.counts.queued += len(batch)
         if self._idle is not None:
             self._idle.succeed()
@@ -122,33 +144,51 @@ class Device:
             while not self.queue:
                 self._idle = self.clock.event()
                 yield self._idle
-            yield from self._predict(self.queue.popleft())
+            yield from self._predict(*self.queue.popleft())
 
-    def _predict(self, batch: Batch) -> Generator[simpy.Event, Any, None]:
-        self.counts.queued -= len(batch)
-        self.counts.in_progress += len(batch)
-        asked = self._open[batch.number] = Asked(batch, self.clock.time)
+    def _predict(self, whole: Batch, rendering: Rendering) -> Generator[simpy.Event, Any, None]:
+        self.counts.queued -= len(whole)
+        self.counts.in_progress += len(whole)
+        start = self.clock.time
+        self._open[whole.number] = self._asked(whole, start)
         yield self.clock.settled()  # an update that arrives at this very moment is in time
         self._swap()
-        images = self.stream.render(batch)
-        pending = self.agent.forward(images)
-        if pending is None:
-            self._send_samples(batch, images)
+        images, readable = rendering.result()
+        batch = whole.only(readable)
+        self._leave_out(whole, len(whole) - len(batch))
+        asked = self._open[batch.number] = self._asked(batch, start, len(whole) - len(batch))
+        agent = self.agent
+        if not len(batch):
+            del self._open[batch.number]
+            self._record(batch, "damaged", asked)
             return
-        flops = self.agent.flops(len(batch))
+        pending = agent.forward(images)
+        if pending is None:
+            self._send_samples(asked, images, asks=True)
+            return
+        flops = agent.flops(len(batch))
         duration = computing_time(flops, self.settings.compute.gflops, self.settings.compute.overhead_ms)
         yield self.clock.timeout(duration)
-        decision = self.agent.conclude(pending.result())
+        decision = agent.conclude(pending.result())
         del self._open[batch.number]
         self.busy += duration
         self.flops += flops
         self._complete(asked, decision, flops)
-        self._upload(batch, images, decision)
+        self._upload(asked, images, decision)
+
+    def _asked(self, batch: Batch, start: int, damaged: int = 0) -> Asked:
+        return Asked(batch, start, damaged, self.agent, self.versions, self.agent.version)
+
+    def _leave_out(self, batch: Batch, damaged: int) -> None:
+        if damaged:
+            self.counts.in_progress -= damaged
+            self.counts.damaged += damaged
+            self.damaged |= self.stream.damaged(batch)
 
     def _complete(self, asked: Asked, decision: Decision, flops: int = 0) -> None:
         self.counts.in_progress -= len(asked.batch)
         self.counts.predicted += len(asked.batch)
-        self._record(asked.batch, "predicted", asked.start, flops, decision)
+        self._record(asked.batch, "predicted", asked, flops, decision)
 
     def _swap(self) -> None:
         if self._update is not None:
@@ -156,34 +196,37 @@ class Device:
             assert update.version is not None and update.state is not None
             self.agent.receive(update.version, update.state)
 
-    def _upload(self, batch: Batch, images: NDArray[np.uint8], decision: Decision) -> None:
+    def _upload(self, asked: Asked, images: NDArray[np.uint8], decision: Decision) -> None:
+        if asked.agent is not self.agent:
+            return  # begun before a reset: nobody waits for it
         if decision.statistics is not None:
             payload = decision.statistics.astype("<f4").tobytes()
-            self._send(Message("statistics", self.name.name, payload, batch=batch.number))
+            self._send(Message("statistics", self.name.name, payload, batch=asked.batch.number))
         kept = [image for image, verdict in zip(images, decision.verdicts, strict=True) if verdict == KEPT]
         if kept or decision.announce:
-            self._send_samples(batch, kept)
+            self._send_samples(asked, kept)
 
-    def _send_samples(self, batch: Batch, images: Iterable[NDArray[np.uint8]]) -> None:
+    def _send_samples(self, asked: Asked, images: Iterable[NDArray[np.uint8]], asks: bool = False) -> None:
         encoded = [self.settings.upload_codec.encode(image) for image in images]
         self.counts.uploaded += len(encoded)
-        self._send(Message("samples", self.name.name, pack(encoded), len(encoded), batch=batch.number))
+        number = asked.batch.number
+        self._send(Message("samples", self.name.name, pack(encoded), len(encoded), batch=number, asks=asks))
 
     def _send(self, message: Message) -> None:
-        self.uplink.send(len(message.payload), message)
+        self.uplink.send(len(message.payload), replace(message, epoch=self.epoch))
 
     def finish(self) -> None:
         """Record the batches that the end of the run leaves undone."""
         for asked in self._open.values():
-            self._record(asked.batch, "in_progress", asked.start)
-        for batch in self.queue:
+            self._record(asked.batch, "in_progress", asked)
+        for batch, _ in self.queue:
             self._record(batch, "queued")
 
     def _record(
         self,
         batch: Batch,
         status: str,
-        start: int | None = None,
+        asked: Asked | None = None,
         flops: int = 0,
         decision: Decision | None = None,
     ) -> None:
@@ -193,26 +236,30 @@ class Device:
             correct = int((prediction == batch.labels).sum())
             self.counts.correct += correct
             entropies = entropy(decision.logits).numpy()
-        version = self.agent.version if start is not None else None
-        published = self.versions is not None and start is not None and version is not None
+        age = behind = None
+        if asked is not None and asked.versions is not None and asked.version is not None:
+            age = seconds(asked.versions.age(asked.version, asked.start))
+            behind = asked.versions.behind(asked.version, asked.start)
         self.table.add(
             device=self.name.name,
             group=self.name.group,
             batch=batch.number,
             status=status,
             arrival_s=seconds(batch.arrival),
-            start_s=None if start is None else seconds(start),
+            start_s=None if asked is None else seconds(asked.start),
             completion_s=None if decision is None else seconds(self.clock.time),
             corruption=batch.shift.corruption,
             severity=batch.shift.severity,
-            version=version,
-            version_age_s=seconds(self.versions.age(version, start)) if published else None,  # type: ignore[union-attr,arg-type]
-            versions_behind=self.versions.behind(version, start) if published else None,  # type: ignore[union-attr,arg-type]
+            version=None if asked is None else asked.version,
+            version_age_s=age,
+            versions_behind=behind,
             samples=len(batch),
+            damaged=0 if asked is None else asked.damaged,
             correct=correct,
             kept=None if decision is None else decision.verdicts.count(KEPT),
             flops=flops,
             criteria_state=None if decision is None else list(decision.state.items()),
+            condition=batch.drawn_names,
             image=batch.indices,
             label=batch.labels,
             prediction=prediction,

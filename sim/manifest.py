@@ -67,6 +67,7 @@ class Manifest:
     Attributes:
         status: running, done, interrupted or failed.
         simulated_s, wall_s: how far the run came, and what it took.
+        damaged: images that could not be read and were left out, by path, each with the reason.
 
     """
 
@@ -80,6 +81,7 @@ class Manifest:
     simulated_s: float = 0.0
     wall_s: float = 0.0
     error: str | None = None
+    damaged: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=_versions)
     git: dict[str, Any] | None = field(default_factory=_git_state)
     hardware: dict[str, Any] = field(default_factory=_hardware)

@@ -23,6 +23,8 @@ class Message:
         version: number of the version that an update brings; None for the others.
         state: what an update decodes to, float32 (d,): the same for all receivers, so decoded once.
         logits: behind the predictions of an answer, float32 (N, C); recorded, not sent.
+        asks: whether samples are sent for an answer.
+        epoch: how many resets came before it.
 
     """
 
@@ -34,6 +36,8 @@ class Message:
     version: int | None = None
     state: NDArray[np.float32] | None = None
     logits: Tensor | None = None
+    asks: bool = False
+    epoch: int = 0
 
 
 def pack(parts: list[bytes]) -> bytes:

@@ -20,11 +20,12 @@ BATCHES = pa.schema(
         ("device", pa.string()),
         ("group", pa.string()),
         ("batch", pa.int64()),  # counts the device's arrivals from 0
-        ("status", pa.string()),  # predicted, dropped, queued or in_progress (at the end of the run)
+        # predicted, dropped, damaged (no image could be read), or at the end of the run queued or in_progress
+        ("status", pa.string()),
         ("arrival_s", pa.float64()),
         ("start_s", pa.float64()),  # of the forward pass; null unless it began
         ("completion_s", pa.float64()),  # null unless predicted
-        ("corruption", pa.string()),  # none or the corruption's name
+        ("corruption", pa.string()),  # none, the corruption's name, or mixed
         ("severity", pa.int8()),  # 0 without corruption
         (
             "version",
@@ -35,11 +36,13 @@ BATCHES = pa.schema(
             pa.float64(),
         ),  # start_s less the time of publication; version 0 counts as published at 0
         ("versions_behind", pa.int32()),  # versions that the cloud had published beyond it by start_s
-        ("samples", pa.int32()),
+        ("samples", pa.int32()),  # of the batch whose images could be read
+        ("damaged", pa.int32()),  # whose images could not
         ("correct", pa.int32()),
         ("kept", pa.int32()),  # samples that passed every criterion, to be uploaded
         ("flops", pa.int64()),  # spent by the device
         ("criteria_state", pa.map_(pa.string(), pa.float64())),  # after the batch: `<criterion>.<name>`
+        ("condition", pa.list_(pa.string())),  # of each sample of a mixture, as fog-5 or none; null otherwise
         ("image", pa.list_(pa.int32())),  # index into the data set
         ("label", pa.list_(pa.int32())),
         ("prediction", pa.list_(pa.int32())),
@@ -107,7 +110,7 @@ UPDATES = pa.schema(
 )
 
 # One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight, and
-# samples_arrived = samples_predicted + samples_queued + samples_in_progress + samples_dropped.
+# samples_arrived = samples_predicted + samples_queued + samples_in_progress + samples_dropped + samples_damaged.
 DEVICES = pa.schema(
     [
         ("device", pa.string()),
@@ -119,6 +122,7 @@ DEVICES = pa.schema(
         ("samples_queued", pa.int64()),
         ("samples_in_progress", pa.int64()),
         ("samples_dropped", pa.int64()),
+        ("samples_damaged", pa.int64()),  # their images could not be read
         ("samples_correct", pa.int64()),
         ("samples_uploaded", pa.int64()),  # handed to the uplink: the sum of its upward transfers' samples
         ("busy_s", pa.float64()),

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from models.errors import InputError
 from scenarios import loader
+from sim.matching import resolve
 from sim.results import MANIFEST, SCENARIO, SUMMARY
 
 if TYPE_CHECKING:
     import torch
 
     from models.datasets import DataSet
+    from models.rendering import Renderer
     from models.strategies import Base as StrategySettings
     from scenarios.schema import Scenario
     from sim.simulation import Progress
@@ -37,12 +39,23 @@ class Options:
         device: auto, cpu or cuda.
         force: whether to replace an existing result folder.
         allow_code: whether the scenario may run Python of its own.
+        figures: whether to draw figures and compare strategies, beside tables and summaries.
 
     """
 
     device: str = "auto"
     force: bool = False
     allow_code: bool = False
+    figures: bool = True
+
+
+@dataclass(frozen=True)
+class Premises:
+    """What all strategies of a run share."""
+
+    data: DataSet
+    place: torch.device
+    renderer: Renderer
 
 
 def label_of(strategy: StrategySettings) -> str:
@@ -61,27 +74,43 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
     Raises InputError for the user's mistakes. On KeyboardInterrupt the results so far are left readable, marked as
     interrupted, and the interrupt goes on.
     """
-    from analysis.conclusion import conclude  # noqa: PLC0415 - heavy
-    from models.executor import choose_device  # noqa: PLC0415
+    from models.executor import choose_device  # noqa: PLC0415 - heavy
+    from models.rendering import Renderer  # noqa: PLC0415
 
     place = choose_device(options.device)
     check(scenario, options)
     data = scenario.data.load()
+    _check_data(scenario, data)
     _check_models(scenario, data)
     _prepare(folder, options.force)
     (folder / SCENARIO).write_text(loader.dump(scenario), encoding="utf-8")
     try:
-        for strategy in scenario.strategy:
-            several = len(scenario.strategy) > 1
-            own_folder = folder / label_of(strategy) if several else folder
-            own_folder.mkdir(parents=True, exist_ok=True)
-            _run_strategy(scenario, strategy, data, own_folder, place, report)
+        with Renderer() as renderer:
+            premises = Premises(data, place, renderer)
+            for strategy in scenario.strategy:
+                several = len(scenario.strategy) > 1
+                own_folder = folder / label_of(strategy) if several else folder
+                own_folder.mkdir(parents=True, exist_ok=True)
+                _run_strategy(scenario, resolve(strategy, folder), premises, own_folder, report)
     except BaseException as error:  # an interrupt too; nothing may hide the cause
         with suppress(Exception):
-            conclude(folder)
+            _conclude(folder, options)
         error.add_note(f"the results so far are in {folder}")
         raise
-    conclude(folder)
+    _conclude(folder, options)
+
+
+def _conclude(folder: Path, options: Options) -> None:
+    """Write what follows from the tables."""
+    from analysis.conclusion import conclude  # noqa: PLC0415 - heavy
+    from analysis.reading import with_tables  # noqa: PLC0415
+    from analysis.summary import write_summary  # noqa: PLC0415
+
+    if options.figures:
+        conclude(folder)
+        return
+    for own_folder in with_tables(folder).values():
+        write_summary(own_folder)
 
 
 def check(scenario: Scenario, options: Options) -> None:
@@ -95,6 +124,19 @@ def check(scenario: Scenario, options: Options) -> None:
         )
 
 
+def _check_data(scenario: Scenario, data: DataSet) -> None:
+    """Raise InputError with every condition that the data set has no images for."""
+    from models import rendering  # noqa: PLC0415
+
+    problems = [
+        f"groups.{name}.schedule: {problem}"
+        for name, group in scenario.groups.items()
+        for problem in rendering.check(data, group.conditions)
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+
+
 def _check_models(scenario: Scenario, data: DataSet) -> None:
     """Load each model once, before anything is deleted or run; raise InputError with every misfit."""
     from models.preflight import misfit  # noqa: PLC0415
@@ -105,7 +147,7 @@ def _check_models(scenario: Scenario, data: DataSet) -> None:
         if model is not None
     }
     problems = [text for name, model in loaded.items() if (text := misfit(data, model, f"models.{name}"))]
-    if len({model.num_classes for model in loaded.values()}) > 1:
+    if data.classes is None and len({model.num_classes for model in loaded.values()}) > 1:
         counts = ", ".join(f"{name} {model.num_classes}" for name, model in loaded.items())
         problems.append(f"models: must have the same number of classes, not {counts}")
     if problems:
@@ -146,9 +188,8 @@ def _holds_results_alone(folder: Path) -> bool:
 def _run_strategy(
     scenario: Scenario,
     strategy: StrategySettings,
-    data: DataSet,
+    premises: Premises,
     folder: Path,
-    place: torch.device,
     report: Report | None,
 ) -> None:
     import torch  # noqa: PLC0415
@@ -161,14 +202,21 @@ def _run_strategy(
     alone = scenario.model_copy(update={"strategy": (strategy,)})
     (folder / SCENARIO).write_text(loader.dump(alone), encoding="utf-8")
     manifest = Manifest(
-        scenario.name, label, scenario.seed, loader.content_hash(alone), str(place), torch.get_num_threads()
+        scenario.name,
+        label,
+        scenario.seed,
+        loader.content_hash(alone),
+        str(premises.place),
+        torch.get_num_threads(),
     )
     manifest.write(folder)
     started = time.perf_counter()
     simulation: Simulation | None = None
     try:
         with Recorder(folder) as recorder:
-            simulation = Simulation(scenario, strategy, data, recorder, place)
+            simulation = Simulation(
+                scenario, strategy, premises.data, recorder, premises.place, premises.renderer
+            )
             try:
                 simulation.run(lambda progress: report(label, progress) if report else None)
             except KeyboardInterrupt:
@@ -185,5 +233,6 @@ def _run_strategy(
     finally:
         if simulation is not None:
             manifest.simulated_s = simulation.progress().simulated_s
+            manifest.damaged = simulation.damaged
         manifest.wall_s = round(time.perf_counter() - started, 3)
         manifest.write(folder)

@@ -10,6 +10,7 @@ import torch
 
 from models import rendering
 from models.executor import Executor
+from models.fitting import fit
 from models.flops import forward_flops
 from models.normalisation import AdaptableModel
 from models.strategies._interface import DeviceName, Laboratory
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.datasets import DataSet
+    from models.rendering import Renderer
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
     from scenarios.schema import Group, Scenario
@@ -64,9 +66,13 @@ class Simulation:
         data: DataSet,
         recorder: Recorder,
         place: torch.device,
+        renderer: Renderer,
     ) -> None:
         self.scenario = scenario
+        self.settings = strategy
+        self.data = data
         self.recorder = recorder
+        self.renderer = renderer
         self.clock = Clock()
         self.end = nanoseconds(scenario.duration_s)
         self.executor = Executor(place)
@@ -77,11 +83,10 @@ class Simulation:
             for group, settings in scenario.groups.items()
             for index in range(settings.count)
         }
-        laboratory = self._laboratory(list(names), data, place)
-        self.strategy = strategy.build(laboratory)
+        self._names = list(names)
+        self._deploy()
         agent = self.strategy.cloud
-        self.versions = {self.strategy.student(name): VersionLog() for name in names} if agent else {}
-        self.devices = {name.name: self._device(name, group, data) for name, group in names.items()}
+        self.devices = {name.name: self._device(name, group) for name, group in names.items()}
         self.downlinks = {device.name.name: self._link(device, "down") for device in self.devices.values()}
         self.cloud: Cloud | None = None
         if agent is not None:
@@ -97,15 +102,34 @@ class Simulation:
                 self.downlinks,
                 members,
                 self.versions,
-                laboratory.image_shape,
+                data.shape,
                 recorder.updates,
             )
         for device in self.devices.values():
             device.uplink = self._link(device, "up")
         self.uplinks = {name: device.uplink for name, device in self.devices.items()}
 
+    def _deploy(self) -> None:
+        """Build the strategy from the deployed models."""
+        self.strategy = self.settings.build(self._laboratory())
+        learns = self.strategy.cloud is not None
+        self.versions = {self.strategy.student(name): VersionLog() for name in self._names} if learns else {}
+
+    def _reset(self) -> None:
+        """Let every device and the cloud begin anew from the deployed models."""
+        self._deploy()
+        for device in self.devices.values():
+            versions = self.versions.get(self.strategy.student(device.name))
+            device.begin_anew(self.strategy.edge(device.name), versions)
+        if self.cloud is not None and self.strategy.cloud is not None:
+            self.cloud.begin_anew(self.strategy.cloud, self.versions)
+
     def run(self, report: Callable[[Progress], None] | None = None, slices: int = 500) -> None:
         """Let time pass until the scenario's end, reporting after each slice of it."""
+        for (
+            time
+        ) in self.scenario.resets_s:  # the first events of their moments: what else happens then comes after
+            self.clock.call_at(nanoseconds(time), self._reset)
         for device in self.devices.values():
             device.start()
         for number in range(1, slices + 1):
@@ -126,6 +150,11 @@ class Simulation:
             sum(link.ledger.sent for link in self.uplinks.values()),
             sum(link.ledger.sent for link in self.downlinks.values()),
         )
+
+    @property
+    def damaged(self) -> dict[str, str]:
+        """Images that could not be read, by path, each with the reason."""
+        return {path: why for device in self.devices.values() for path, why in device.damaged.items()}
 
     def finish(self) -> None:
         """Record what is unfinished, and the account of each device."""
@@ -150,43 +179,46 @@ class Simulation:
                 **ledgers,
             )
 
-    def _laboratory(self, devices: list[DeviceName], data: DataSet, place: torch.device) -> Laboratory:
-        models = self.scenario.models
-        source = models.edge.load()
-        edge = AdaptableModel(source.network, place)
-        image_shape = data.shape
+    def _laboratory(self) -> Laboratory:
+        models, data = self.scenario.models, self.data
+
+        def load_edge() -> LoadedModel:
+            return fit(models.edge.load(), data)
 
         def load_foundation() -> LoadedModel:
             assert models.foundation is not None  # the schema asks for one where it is needed
-            return models.foundation.load()
+            return fit(models.foundation.load(), data)
+
+        source = load_edge()
+        edge = AdaptableModel(source.network, self.executor.device)
 
         return Laboratory(
             executor=self.executor,
             edge=edge,
             edge_source=source,
-            edge_flops=forward_flops(edge, image_shape),
+            edge_flops=forward_flops(edge, source.preparation.shape_of(data.shape)),
             source_state=edge.read(),
-            load_edge=models.edge.load,
+            load_edge=load_edge,
             load_foundation=load_foundation,
-            image_shape=image_shape,
-            devices=devices,
+            image_shape=data.shape,
+            devices=self._names,
             generator=self._streams.generator,
-            clean_images=lambda count: self._clean_images(data, count),
+            clean_images=self._clean_images,
         )
 
-    def _clean_images(self, data: DataSet, count: int) -> NDArray[np.uint8]:
+    def _clean_images(self, count: int) -> NDArray[np.uint8]:
         """Draw images of the data set without a shift, at most as many as there are."""
         generator = self._streams.generator("clean_images")
-        indices = generator.permutation(len(data.labels))[:count]
-        images, _ = rendering.render(data, indices, [("none", 0)] * len(indices), generator)
+        indices = generator.permutation(len(self.data.labels))[:count]
+        images, _ = rendering.render(self.data, indices, [("none", 0)] * len(indices), generator)
         return images
 
-    def _device(self, name: DeviceName, group: Group, data: DataSet) -> Device:
+    def _device(self, name: DeviceName, group: Group) -> Device:
         return Device(
             self.clock,
             name,
             group,
-            DeviceStream(name.name, group, data, self._streams),
+            DeviceStream(name.name, group, self.data, self._streams, self.renderer),
             self.strategy.edge(name),
             self.versions.get(self.strategy.student(name)),
             self.recorder.batches,

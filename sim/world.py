@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import count, cycle
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import rendering
+from scenarios.world import DirichletLabels
 from sim.clock import SECOND, nanoseconds
+from sim.schedule import Schedule
 
 if TYPE_CHECKING:
-    from models.datasets import DataSet
-    from scenarios.schema import Group, Shift
+    from models.datasets import Condition, DataSet
+    from models.rendering import Renderer, Rendering
+    from scenarios.schema import Group
+    from scenarios.world import Shift
     from sim.streams import RandomStreams
+
+MOST_SLOTS = 100
+"""Stretches that Dirichlet-distributed labels are spread over, at most."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Batch:
         arrival: in nanoseconds.
         indices: into the data set, int64 (N,).
         labels: int64 (N,).
-        shift: the state of the world at arrival.
+        shift: the state of the world at arrival, where a ramp is at the severity that it has reached.
+        drawn: under a mixture the condition that each sample drew, N of them; None otherwise.
 
     """
 
@@ -37,37 +45,83 @@ class Batch:
     indices: NDArray[np.int64]
     labels: NDArray[np.int64]
     shift: Shift
+    drawn: tuple[Condition, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The corruption and severity of each sample, N of them."""
+        return self.drawn or ((self.shift.corruption, self.shift.severity),) * len(self)
+
+    def only(self, chosen: NDArray[np.bool_]) -> Batch:
+        """Return the batch with some of its samples, bool (N,)."""
+        drawn = self.drawn and tuple(name for name, keep in zip(self.drawn, chosen, strict=True) if keep)
+        return replace(self, indices=self.indices[chosen], labels=self.labels[chosen], drawn=drawn)
+
+    @property
+    def drawn_names(self) -> list[str] | None:
+        """The condition that each sample drew, as `fog-5` or `none`; None where all share the shift's own."""
+        if self.drawn is None:
+            return None
+        return ["none" if name == "none" else f"{name}-{severity}" for name, severity in self.drawn]
+
+
+class RenderingOrder(NamedTuple):
+    """The arguments of `models.rendering.render`."""
+
+    data: DataSet
+    indices: NDArray[np.int64]
+    conditions: tuple[Condition, ...]
+    generator: np.random.Generator
 
 
 class DeviceStream:
     """The batches of one device.
 
-    Images come in random order, each once before any comes again. Order, arrival times and corruption noise have a
-    random stream each, so that changing one changes none of the others; the noise of a batch depends on the batch's
-    number alone, whether or not earlier batches were ever looked at.
+    Each image comes once before any comes again. Whatever is random has a random stream of its own, so that changing
+    one setting changes nothing else; what a batch's samples draw and the noise on them depend on the batch's number
+    alone, whether or not earlier batches were ever looked at.
     """
 
-    def __init__(self, device: str, group: Group, data: DataSet, streams: RandomStreams) -> None:
+    def __init__(
+        self, device: str, group: Group, data: DataSet, streams: RandomStreams, renderer: Renderer
+    ) -> None:
         self.device = device
         self.settings = group.stream
         self.data = data
         self.streams = streams
-        self.world = Schedule(group)
+        self.renderer = renderer
+        self.world = Schedule(device, group, streams)
 
     def batches(self) -> Iterator[Batch]:
         """Yield the batches in order of arrival, without end."""
         for number, (arrival, indices) in enumerate(zip(self._arrivals(), self._indices(), strict=False)):
-            yield Batch(number, arrival, indices, self.data.labels[indices], self.world.at(arrival))
+            shift = self.world.at(arrival)
+            drawn = self._draw(shift, number, len(indices))
+            yield Batch(number, arrival, indices, self.data.labels[indices], shift, drawn)
 
-    def render(self, batch: Batch) -> NDArray[np.uint8]:
-        """Return the batch's images under its shift, uint8 (N, H, W, C)."""
-        conditions = [(batch.shift.corruption, batch.shift.severity)] * len(batch)
+    def order(self, batch: Batch) -> RenderingOrder:
+        """Return what is to be rendered for a batch; rendering it gives the same whenever it is done."""
         generator = self.streams.generator(f"{self.device}/corruption", batch.number)
-        images, _ = rendering.render(self.data, batch.indices, conditions, generator)
-        return images
+        return RenderingOrder(self.data, batch.indices, batch.conditions, generator)
+
+    def render(self, batch: Batch) -> Rendering:
+        """Begin to render the batch's images under its conditions."""
+        return self.renderer.submit(*self.order(batch))
+
+    def damaged(self, batch: Batch) -> dict[str, str]:
+        """Return which of the batch's images could not be read, by path, each with the reason."""
+        return rendering.damaged(self.data, batch.indices, batch.conditions)
+
+    def _draw(self, shift: Shift, number: int, samples: int) -> tuple[Condition, ...] | None:
+        if shift.mix is None:
+            return None
+        weights = np.array([component.weight for component in shift.mix])
+        generator = self.streams.generator(f"{self.device}/mixture", number)
+        drawn = generator.choice(len(weights), samples, p=weights / weights.sum())
+        return tuple((shift.mix[place].corruption, shift.mix[place].severity) for place in drawn)
 
     def _arrivals(self) -> Iterator[int]:
         generator = self.streams.generator(f"{self.device}/arrivals")
@@ -84,31 +138,52 @@ class DeviceStream:
     def _indices(self) -> Iterator[NDArray[np.int64]]:
         waiting = np.empty(0, np.int64)
         for epoch in count():
-            generator = self.streams.generator(f"{self.device}/order", epoch)
-            waiting = np.concatenate([waiting, generator.permutation(len(self.data.labels))])
+            waiting = np.concatenate([waiting, self._epoch(epoch)])
             while len(waiting) >= self.settings.batch_size:
                 yield waiting[: self.settings.batch_size]
                 waiting = waiting[self.settings.batch_size :]
 
+    def _epoch(self, number: int) -> NDArray[np.int64]:
+        """Return every index once, in the order of this time around."""
+        generator = self.streams.generator(f"{self.device}/order", number)
+        indices: NDArray[np.int64] = generator.permutation(len(self.data.labels))
+        wanted = self.settings.labels
+        labels = self.data.labels[indices]
+        if isinstance(wanted, DirichletLabels):
+            generator = self.streams.generator(f"{self.device}/labels", number)
+            return indices[correlated(labels, wanted.dirichlet, generator)]
+        return indices[np.argsort(labels, stable=True)] if wanted.order == "sorted" else indices
 
-class Schedule:
-    """The shifts of a group's world over time. Asked for times that never decrease."""
 
-    def __init__(self, group: Group) -> None:
-        self._ahead = cycle(group.schedule) if group.repeat_schedule else iter(group.schedule)
-        self._now: Shift = next(self._ahead)
-        self._end = self._end_of(self._now, 0)
+def correlated(
+    labels: NDArray[np.int64], concentration: float, generator: np.random.Generator
+) -> NDArray[np.intp]:
+    """Return an order of samples in which labels are correlated in time.
 
-    def at(self, time: int) -> Shift:
-        """Return the shift that holds at `time` nanoseconds; the last one holds for good."""
-        while self._end is not None and time >= self._end:
-            following = next(self._ahead, None)
-            if following is None:
-                self._end = None
-            else:
-                self._now, self._end = following, self._end_of(following, self._end)
-        return self._now
+    The stream has S slots, one after another, as many as there are classes but 100 at most. Of class c, which has n_c
+    samples, slot s gets a share q_cs, where q_c ~ Dirichlet(concentration, ..., concentration): the samples from
+    floor(n_c (q_c1 + ... + q_c(s-1))) on, up to floor(n_c (q_c1 + ... + q_cs)), in the order given. Inside a slot the
+    classes follow one another in random order, so that a large concentration too leaves runs of one class.
 
-    @staticmethod
-    def _end_of(shift: Shift, start: int) -> int | None:
-        return None if shift.duration_s is None else start + nanoseconds(shift.duration_s)
+    Source: L. Yuan et al., Robust Test-Time Adaptation in Dynamic Scenarios, https://arxiv.org/abs/2303.13899, in the
+    form of its public code; the shares are those of T. Gong et al., https://arxiv.org/abs/2208.05117.
+
+    Args:
+        labels: int64 (N,).
+        concentration: positive; the smaller, the fewer slots hold the samples of a class.
+        generator: draws the shares, then the order of the classes in every slot.
+
+    Returns:
+        Each position of `labels` once, (N,).
+
+    """
+    classes, class_of = np.unique(labels, return_inverse=True)
+    slots = min(len(classes), MOST_SLOTS)
+    shares = generator.dirichlet(np.full(slots, concentration), len(classes))
+    turns = generator.permuted(np.tile(np.arange(len(classes)), (slots, 1)), axis=1)
+    slot_of = np.empty_like(class_of)
+    for place, share in enumerate(shares):
+        own = np.flatnonzero(class_of == place)
+        ends = (np.cumsum(share)[:-1] * len(own)).astype(np.int64)
+        slot_of[own] = np.searchsorted(ends, np.arange(len(own)), side="right")
+    return np.lexsort((turns[slot_of, class_of], slot_of))

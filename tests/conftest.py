@@ -83,12 +83,14 @@ class TinyWorld:
         """Return a simulation that records into `folder`; its recorder is closed by the caller."""
         import torch  # noqa: PLC0415
 
+        from models.rendering import Renderer  # noqa: PLC0415
         from sim.recorder import Recorder  # noqa: PLC0415
         from sim.simulation import Simulation  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
         strategy = strategy or scenario.strategy[0]
-        return Simulation(scenario, strategy, scenario.data.load(), Recorder(folder), torch.device("cpu"))
+        data, place = scenario.data.load(), torch.device("cpu")
+        return Simulation(scenario, strategy, data, Recorder(folder), place, Renderer(1))
 
     def run(self, folder: Path, **changes: Any) -> Path:
         """Run the scenario of `describe` to its end, record it into `folder` and return the folder."""

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Condition = tuple[str, int]
+"""A corruption's name and its severity; ("none", 0) for clean images."""
+
 
 class DataSet(Protocol):
     """Labelled images of one size, in memory or on disk."""
@@ -33,6 +36,9 @@ class DataSet(Protocol):
 
     def read(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return the images that can be read, uint8 (m, H, W, C), and which of the indices (n,) they are, bool (n,)."""
+
+    def damaged(self, indices: NDArray[np.int64]) -> dict[str, str]:
+        """Return those of the files read so far behind the indices that could not be, by path, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,10 @@ class Images:
         import numpy as np  # noqa: PLC0415
 
         return self.images[indices], np.ones(len(indices), np.bool_)
+
+    def damaged(self, indices: NDArray[np.int64]) -> dict[str, str]:
+        """Return nothing: every image can be read."""
+        return {}
 
 
 class Base(Settings):

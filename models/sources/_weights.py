@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from models.errors import InputError
 
+SHOWN = 12
+"""Keys that an error names; of a checkpoint of another model none fits."""
+
 
 def read(path: Path) -> dict[str, Tensor]:
     """Read a state dictionary from a safetensors or weights-only torch file; InputError where it is neither."""
@@ -32,10 +35,15 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def read_into(network: nn.Module, path: Path) -> None:
-    """Load a checkpoint into `network`; InputError lists every missing, unexpected and ill-shaped key."""
+    """Load a checkpoint into `network`; InputError lists the missing, unexpected and ill-shaped keys.
+
+    Counts of batches may be missing: older checkpoints have none, and no forward pass depends on them.
+    """
     weights, expected = read(path), network.state_dict()
     if not weights.keys() & expected.keys():  # saved from inside a wrapper such as DataParallel
         weights = {key.removeprefix("module."): value for key, value in weights.items()}
+    counts = {key: value for key, value in expected.items() if key.endswith(".num_batches_tracked")}
+    weights = counts | weights
     problems = [
         *(f"missing {key}" for key in expected if key not in weights),
         *(f"unexpected {key}" for key in weights if key not in expected),
@@ -46,5 +54,8 @@ def read_into(network: nn.Module, path: Path) -> None:
         ),
     ]
     if problems:
-        raise InputError(f"{path}: the checkpoint does not fit the model: {'; '.join(problems)}")
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise InputError(
+            f"{path}: the checkpoint does not fit the model: {'; '.join(problems[:SHOWN])}{more}"
+        )
     network.load_state_dict(weights)

@@ -6,9 +6,9 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, FiniteFloat, ValidationInfo, field_validator
+from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_validator
 
 from models.sources import Base, LoadedModel
 from scenarios.settings import ExistingFile, existing_file
@@ -33,6 +33,12 @@ class Factory(Base):
     std: Annotated[
         tuple[Annotated[FiniteFloat, Field(gt=0)], ...], Field(min_length=1, max_length=3, strict=False)
     ]
+    crop: Annotated[int, Field(ge=1)] | None = None
+    """Side, in pixels, of the square at the centre that the network sees; left out, it sees images as they are."""
+    resize: Annotated[int, Field(ge=1)] | None = None
+    """Pixels that the images' shorter side is resized to before the crop; left out, they are resized to the crop."""
+    interpolation: Literal["bicubic", "bilinear", "nearest"] = "bicubic"
+    """How images are resized."""
 
     @field_validator("factory")
     @classmethod
@@ -41,6 +47,13 @@ class Factory(Base):
         if not place.endswith(".py"):
             return value
         return f"{existing_file(Path(place), info)}:{function}"
+
+    @model_validator(mode="after")
+    def _is_cropped_from_the_resized(self) -> Self:
+        if self.resize is not None and (self.crop is None or self.crop > self.resize):
+            crop = "is missing" if self.crop is None else f"is {self.crop}"
+            raise ValueError(f"`resize` {self.resize} needs a `crop` of at most as many pixels, which {crop}")
+        return self
 
     def load(self) -> LoadedModel:
         """Call the factory and read the checkpoint; InputError where either is not as described."""
@@ -60,7 +73,8 @@ class Factory(Base):
                 f"factory {self.factory!r}: must return a torch.nn.Module, not {type(network).__name__}"
             )
         _weights.read_into(network, self.checkpoint)
-        return LoadedModel(network.eval(), self.num_classes, Preparation(self.mean, self.std))
+        preparation = Preparation(self.mean, self.std, self.resize, self.crop, self.interpolation)
+        return LoadedModel(network.eval(), self.num_classes, preparation)
 
 
 def _import(place: str) -> Any:

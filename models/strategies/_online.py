@@ -94,6 +94,10 @@ class OnlineStrategy(ScopedStrategy[S]):
         """Return a fresh scope."""
         return OnlineScope(self, name)
 
+    def method(self, student: Student) -> Method:
+        """Return the method for one student."""
+        return self.settings.method(self.laboratory, student)
+
 
 class OnlineScope:
     """A student, its method and the samples that wait for it."""
@@ -106,7 +110,7 @@ class OnlineScope:
         self.network = strategy.network
         normalising = Normalising.of(settings.statistics, batch_alone=True)
         self.student = Student(name, strategy.network, normalising, optimise_with(settings))
-        self.method = settings.method(strategy.laboratory, self.student)
+        self.method = strategy.method(self.student)
         self.waiting = Waiting(settings.batch_size)
 
     def receive(self, images: NDArray[np.uint8], arrival: int) -> list[Step]:

@@ -58,7 +58,7 @@ def test_runs_of_other_moments_are_not_paired(
         for row in batches.drop(columns="image").to_dict("records")
     ]
     difference, samples = paired_difference(source, writer(tmp_path / "other", "other", {"batches": rows}))
-    assert (difference.devices, samples) == (0, 0)
+    assert (difference.units, samples) == (0, 0)
 
 
 def test_written_beside_the_strategies(both: Path) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from PIL import Image
 
-from analysis import figures, tables
+from analysis import tables
 from analysis.figures import draw_accuracy_against_uplink, draw_all, draw_into
 
 ALL = ["accuracy_over_time", "accuracy_against_uplink", "staleness"]
@@ -54,18 +53,6 @@ def test_the_axis_without_zero_is_logarithmic(both: Path) -> None:
     table = tables.accuracy_against_bytes(both)
     panel = draw_accuracy_against_uplink(table[table["uplink_bytes"] > 0], both).axes[0]
     assert panel.get_xscale() == "log"
-
-
-@pytest.mark.parametrize(
-    ("lowest", "highest", "ticks"),
-    [
-        (800.0, 3_000.0, [800, 900, 1_000, 2_000, 3_000]),
-        (800.0, 80_000.0, [1_000, 2_000, 5_000, 10_000, 20_000, 50_000]),
-        (1.0, 1e6, [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000]),
-    ],
-)
-def test_ticks(lowest: float, highest: float, ticks: list[float]) -> None:
-    assert figures._decades(lowest, highest) == pytest.approx(ticks)
 
 
 def test_a_run_interrupted_before_any_prediction_is_drawn(

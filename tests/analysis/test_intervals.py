@@ -19,7 +19,7 @@ def test_equal_devices_leave_no_doubt() -> None:
 
 def test_one_device_has_no_interval() -> None:
     interval = ratio_interval([5, 0], [10, 0])
-    assert (interval.estimate, interval.devices) == (0.5, 1)
+    assert (interval.estimate, interval.units) == (0.5, 1)
     assert math.isnan(interval.low)
     assert math.isnan(interval.high)
 
@@ -44,6 +44,11 @@ def test_width_is_that_of_the_mean_over_devices() -> None:
     half_width = 1.96 * shares.std() / np.sqrt(400)
     assert interval.low == pytest.approx(shares.mean() - half_width, abs=0.002)
     assert interval.high == pytest.approx(shares.mean() + half_width, abs=0.002)
+
+
+def test_five_seeds_resolve_a_sign() -> None:
+    assert Interval(0.1, 0.05, 0.2, 5, "seeds").resolved
+    assert not Interval(0.1, 0.05, 0.2, 4, "seeds").resolved
 
 
 @pytest.mark.parametrize(

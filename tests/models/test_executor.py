@@ -97,6 +97,18 @@ def test_batch_statistics_leave_the_state(executor, tiny, images):
     np.testing.assert_array_equal(model.read(), deployed)
 
 
+def test_features_come_where_they_are_asked_for(executor, tiny, images):
+    source = tiny()
+    model = AdaptableModel(source.network, CPU)
+    asked, plain = (
+        executor.forward(model, source, images(3), model.read(), Statistics.RUNNING, features=wanted)
+        for wanted in (True, False)
+    )
+    features = asked.result().features
+    torch.testing.assert_close(model.classifier(features), plain.result().logits)
+    assert plain.result().features is None
+
+
 def test_choice_of_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == choose_device("cpu") == CPU

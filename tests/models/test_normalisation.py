@@ -115,6 +115,72 @@ def test_batch_uses_those_of_each_batch_and_keeps_none(layer, x):
     torch.testing.assert_close(layer.running_mean, before, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("used", [0.1, 0.5])
+def test_blended_statistics_are_not_kept(layer, x, used):
+    layer.eval().statistics = Statistics(used, 0)
+    mean = (1 - used) * layer.running_mean + used * x.mean((0, 2, 3))
+    var = (1 - used) * layer.running_var + used * x.var((0, 2, 3), correction=0)
+    before = layer.running_mean.clone()
+    expected = nn.functional.batch_norm(x, mean, var, layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x), expected)
+    torch.testing.assert_close(layer.running_mean, before, rtol=0, atol=0)
+
+
+def test_moving_statistics_are_used_and_kept(layer, x):
+    layer.eval().statistics = Statistics(0.1, 0.1)
+    mean = 0.9 * layer.running_mean + 0.1 * x.mean((0, 2, 3))
+    y = layer(x)
+    torch.testing.assert_close(layer.running_mean, mean)
+    torch.testing.assert_close(y, published(layer, x))
+
+
+def test_observed_statistics_change_nothing_but_the_running_ones(layer, x):
+    layer.eval().statistics = Statistics.OBSERVED
+    expected = published(layer, x)
+    torch.testing.assert_close(layer(x), expected)
+    torch.testing.assert_close(layer.running_mean, x.mean((0, 2, 3)))
+    torch.testing.assert_close(layer.running_var, x.var((0, 2, 3)))
+
+
+def test_training_on_the_batch_alone_is_plain_batch_normalisation(layer, x):
+    plain = nn.BatchNorm2d(layer.weight.numel(), eps=layer.epsilon).to(x.dtype)
+    plain.load_state_dict({"weight": layer.weight, "bias": layer.bias}, strict=False)
+    layer.train().statistics = Statistics.BATCH
+    before = layer.running_var.clone()
+    for module in (layer, plain):
+        (module(x) ** 3).sum().backward()
+    torch.testing.assert_close(layer.weight.grad, plain.weight.grad)
+    torch.testing.assert_close(layer.bias.grad, plain.bias.grad)
+    torch.testing.assert_close(layer.running_var, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 3)])
+def test_training_on_a_single_value_a_channel_leaves_the_bias(shape):
+    source = nn.BatchNorm2d(3) if len(shape) == 4 else nn.BatchNorm1d(3)
+    single = BatchRenormalisation(source).train()
+    single.statistics = Statistics.BATCH
+    y = single(torch.randn(shape))
+    y.sum().backward()
+    torch.testing.assert_close(y.flatten(), single.bias)
+    assert (single.bias.grad == 1).all()
+
+
+def test_features_are_the_classifiers_input(tiny):
+    model = AdaptableModel(tiny().network, CPU)
+    x = torch.randn(3, 1, 8, 8)
+    with torch.no_grad(), model.features() as collected:
+        logits = model.network(x)
+    torch.testing.assert_close(model.classifier(collected[0]), logits)
+    model.network(x)
+    assert len(collected) == 1
+
+
+def test_a_network_without_a_linear_layer_has_no_features():
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    with pytest.raises(InputError, match="linear layer"):
+        _ = AdaptableModel(network, CPU).classifier
+
+
 def test_one_sample_of_several_pixels_is_enough(layer, x):
     for statistics in (Statistics.RUNNING, Statistics.BATCH, Statistics.FIRST, Statistics.OBSERVED):
         layer.eval().statistics = statistics
@@ -237,3 +303,10 @@ def test_a_layer_norm_without_parameters_is_skipped():
 def test_nothing_to_adapt():
     with pytest.raises(InputError, match="no normalisation layer with affine parameters"):
         AdaptableModel(nn.Linear(2, 2), CPU)
+
+
+def test_a_layer_that_writes_its_statistics_leaves_anothers_gradient_alone():
+    layers = [nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.BatchNorm2d(4), nn.Flatten(), nn.LayerNorm(16)]
+    model = AdaptableModel(nn.Sequential(*layers), CPU)
+    model.network.train()(torch.randn(2, 3, 4, 4)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters)

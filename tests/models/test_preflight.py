@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from torch import nn
@@ -21,6 +23,47 @@ def test_a_model_that_fits(data, tiny):
 
 def test_one_image_is_enough(images, tiny):
     assert misfit(Images(images(1), LABELS[:1]), tiny(), "models.edge") is None
+
+
+def test_data_of_some_classes(images, tiny):
+    some = Images(images(3), np.array([0, 1, 0]), np.array([4, 2]))
+    assert misfit(some, tiny(), "models.edge") is None
+    few = replace(tiny(), num_classes=4)
+    told = misfit(some, few, "models.edge")
+    assert told is not None
+    assert told.startswith("models.edge: has 4 classes, but the data's are among 5 or more")
+
+
+def test_images_are_resized_for_the_model(data):
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Linear(16, 5)).eval()
+    sized = LoadedModel(network, 5, Preparation((0.5,), (0.2,), 6, 4))
+    assert misfit(data, sized, "models.edge") is None
+
+
+def test_grey_images_and_a_model_of_colour(data, tiny):
+    told = misfit(data, replace(tiny(), preparation=Preparation((0.5,) * 3, (0.2,) * 3)), "models.edge")
+    assert told == (
+        "models.edge: normalises 3 means and 3 deviations, but the images have 1 channel; allowed: a model for images "
+        "of 1 channel, or data of as many channels as the model's"
+    )
+
+
+class TwoHeads(nn.Module):
+    """Returns more than logits in training mode, as networks with auxiliary heads do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = flat(nn.BatchNorm1d(5))
+
+    def forward(self, x):
+        logits = self.body(x)
+        return (logits, logits) if self.training else logits
+
+
+def test_a_model_that_only_predicts(data):
+    told = misfit(data, LoadedModel(TwoHeads().eval(), 5, Preparation((0.5,), (0.2,))), "models.edge")
+    assert told is not None
+    assert told.startswith("models.edge: fails in training mode on images of shape (8, 8, 1): ")
 
 
 def flat(*tail):

@@ -75,3 +75,12 @@ def test_a_large_capacity_takes_no_room_before_it_is_used():
     buffer = ReplayBuffer(10**9)
     buffer.add(numbered(0, 300))
     assert contents(buffer) == list(range(300))
+
+
+@given(capacity=st.integers(1, 300), uploads=st.lists(st.integers(0, 300), max_size=6))
+def test_it_knows_when_each_image_arrived(capacity, uploads):
+    buffer, expected = ReplayBuffer(capacity), deque(maxlen=capacity)
+    for arrival, count in enumerate(uploads):
+        buffer.add(numbered(0, count), arrival)
+        expected.extend([arrival] * count)
+    assert sorted(buffer.arrivals.tolist()) == list(expected)

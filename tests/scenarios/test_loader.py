@@ -293,6 +293,50 @@ def test_equal_scenarios_have_equal_hashes(write):
     assert math.isinf(scenario.cloud.gflops)
 
 
+def test_what_is_only_told_of_a_scenario_stays_out_of_its_hash():
+    def hashed(*overrides):
+        return loader.content_hash(loader.load("quickstart", overrides))
+
+    assert hashed("name=other", "description=other", "strategy.cema.label=other") == hashed()
+    assert hashed("strategy=[{name: uniform_in_time, share: 0.5, match: cema}]") == hashed(
+        "strategy=[{name: uniform_in_time, share: 0.5}]"
+    )
+    assert hashed("strategy.cema.momentum=0.5") != hashed()
+
+
+def hash_with_images(folder, **files):
+    """Return the hash of the minimal scenario on a new folder with these files: name without ending, and content."""
+    (folder / "cat").mkdir(parents=True)
+    for name, content in files.items():
+        (folder / "cat" / f"{name}.png").write_text(content)
+    (folder / "scenario.yaml").write_text(
+        MINIMAL.read_text(encoding="utf-8").replace("{packaged: fashion-mnist}", "{folder: .}", 1)
+    )
+    scenario = loader.load(folder / "scenario.yaml")
+    (folder / "scenario.yaml").unlink()
+    return loader.content_hash(scenario)
+
+
+def test_a_folder_stands_for_the_names_and_sizes_of_its_files(tmp_path):
+    base = hash_with_images(tmp_path / "base", a="123", b="45")
+    assert hash_with_images(tmp_path / "elsewhere", b="45", a="123") == base
+    assert hash_with_images(tmp_path / "longer", a="1234", b="45") != base
+    assert hash_with_images(tmp_path / "swapped", a="45", b="123") != base
+    assert hash_with_images(tmp_path / "renamed", a="123", c="45") != base
+    assert hash_with_images(tmp_path / "fewer", a="123") != base
+
+
+def test_links_in_a_folder(tmp_path):
+    base = hash_with_images(tmp_path / "base", a="123")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "cat").symlink_to(tmp_path / "base" / "cat")
+    linked = loader.load(MINIMAL, [f"data={{folder: {tmp_path / 'linked'}}}"])
+    assert loader.content_hash(linked) == base
+    (tmp_path / "linked" / "lost").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "linked" / "round").symlink_to(tmp_path / "linked")
+    assert loader.content_hash(linked) == loader.content_hash(linked) != base
+
+
 def test_reading_a_scenario_imports_nothing_heavy():
     code = "import sys, scenarios.loader; print([name for name in ('torch', 'numpy', 'simpy') if name in sys.modules])"
     root = Path(loader.__file__).parent.parent

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from models.codecs.raw import Raw
 from models.executor import Executor
-from models.strategies._interface import Outcome, Step, Version, Work
+from models.strategies._interface import Answer, Outcome, Step, Version, Work
 from scenarios.schema import Cloud as CloudSettings
 from sim.clock import SECOND, Clock
 from sim.cloud import Cloud
@@ -43,6 +44,8 @@ class FakeAgent:
     events: list = field(default_factory=list)
     versions: dict = field(default_factory=dict)
     publishes: bool = True
+    remembered: object = None
+    answer: object = None
 
     def receive(self, upload):
         self.uploads.append(upload)
@@ -57,13 +60,14 @@ class FakeAgent:
 
     def begin(self, student, gigaflops, samples):
         self.events.append((self.clock.time / SECOND, "begin", student, gigaflops))
-        return Work(samples, 5, gigaflops * 10**9, lambda: self.execute(student, gigaflops))
+        execute = partial(self.execute, student, gigaflops)
+        return Work(samples, 5, gigaflops * 10**9, execute, self.remembered)
 
     def execute(self, student, gigaflops):
         self.events.append((self.clock.time / SECOND, "execute", student, gigaflops))
         number = self.versions[student] = self.versions.get(student, 0) + 1
         version = Version(student, number, SOURCE + number, SOURCE, (slice(0, 3),))
-        return Outcome({"distillation_loss": 0.5}, version if self.publishes else None)
+        return Outcome({"distillation_loss": 0.5}, version if self.publishes else None, self.answer)
 
 
 def make(accelerators=1, publishes=True, overhead_ms=0.0):
@@ -90,7 +94,9 @@ def make(accelerators=1, publishes=True, overhead_ms=0.0):
 
 
 def samples(device, *pixels):
-    return Message("samples", device, pack([bytes([pixel]) for pixel in pixels]), samples=len(pixels), batch=0)
+    return Message(
+        "samples", device, pack([bytes([pixel]) for pixel in pixels]), samples=len(pixels), batch=0
+    )
 
 
 def play(world, *messages, until=None):
@@ -229,3 +235,49 @@ def test_a_message_with_another_number_of_images_than_it_says_is_refused():
     world = make()
     with pytest.raises(ValueError, match="shorter"):
         world.cloud.receive(Message("samples", "a-0", pack([b"\x01"]), samples=2, batch=0))
+
+
+def test_the_ages_of_what_is_remembered():
+    world = make()
+    world.agent.remembered = np.array([0, 1, 2, 3, 4]) * SECOND
+    play(world, (6.0, "a-0", 1))
+    (row,) = world.rows
+    assert (row["replay_samples"], row["replay_age_s"]) == (5, [2.0, 3.0, 4.0, 5.0, 6.0])
+
+
+def test_an_answer_goes_to_the_device_that_asked():
+    world = make(publishes=False)
+    logits = torch.tensor([[0.0, 2.0], [1.0, 0.0], [0.0, 3.0]])
+    world.agent.answer = Answer("b-0", 7, logits)
+    play(world, (0.0, "b-0", 1))
+    assert world.links["a-0"].sent == world.links["a-1"].sent == []
+    ((time, size, message),) = world.links["b-0"].sent
+    assert (time, size, message.kind, message.batch, message.samples) == (1.0, 6, "answer", 7, 3)
+    assert np.frombuffer(message.payload, "<u2").tolist() == [1, 0, 1]
+    assert message.logits is logits
+
+
+def test_what_was_sent_before_a_reset_is_not_learnt_from():
+    world = make()
+    play(world, (0.0, "a-0", 2), (0.0, "a-0", 3), until=1.0)
+    fresh = FakeAgent(world.clock)
+    world.cloud.begin_anew(fresh, {student: VersionLog() for student in "ab"})
+    world.cloud.receive(samples("b-0", 1))
+    world.cloud.receive(replace(samples("b-0", 1), epoch=1))
+    world.clock.run()
+    assert [(r["student"], r["finish_s"], r["version"]) for r in world.rows] == [
+        ("a", 2.0, None),
+        ("b", 3.0, 1),
+    ]
+    assert len(fresh.uploads) == 1
+    assert world.links["a-0"].sent == []
+    assert [message.epoch for *_, message in world.links["b-0"].sent] == [1]
+
+
+def test_a_question_from_before_a_reset_is_answered():
+    world = make(publishes=False)
+    world.cloud.begin_anew(world.agent, world.cloud.versions)
+    world.agent.answer = Answer("b-0", 0, torch.zeros(1, 2))
+    world.cloud.receive(replace(samples("b-0", 1), asks=True))
+    world.clock.run()
+    assert [message.kind for *_, message in world.links["b-0"].sent] == ["answer"]

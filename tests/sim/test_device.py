@@ -35,8 +35,15 @@ class FakeStream:
             indices = np.arange(SAMPLES) + SAMPLES * number
             yield Batch(number, round(arrival * SECOND), indices, indices % 10, Shift())
 
+    unreadable: dict[int, list[int]] = field(default_factory=dict)
+
     def render(self, batch):
-        return np.zeros((len(batch), 4, 4, 1), np.uint8) + batch.number
+        readable = np.array([i not in self.unreadable.get(batch.number, []) for i in range(len(batch))])
+        images = np.zeros((readable.sum(), 4, 4, 1), np.uint8) + batch.number
+        return SimpleNamespace(result=lambda: (images, readable))
+
+    def damaged(self, batch):
+        return {f"{batch.number}.png": "cut short"}
 
 
 @dataclass
@@ -47,12 +54,15 @@ class FakeAgent:
     decide: object = None
     version: int = 0
     calls: list = field(default_factory=list)
+    asks: bool = False
 
     def flops(self, samples):
         return samples * 10**9
 
     def forward(self, images):
         self.note("forward", int(images.flat[0]))
+        if self.asks:
+            return None
         return SimpleNamespace(result=lambda: images)
 
     def conclude(self, images):
@@ -299,3 +309,67 @@ def test_images_are_sent_when_the_prediction_is_done():
     assert device.uplink.sent == []
     device.clock.run(until=SECOND + 1)
     assert len(device.uplink.sent) == 1
+
+
+def test_a_device_that_asks_the_cloud_completes_a_batch_when_its_answer_arrives():
+    device = make([0.0, 0.5])
+    device.agent.asks = True
+    device.clock.run(until=SECOND)
+    assert [(message.kind, message.batch) for _, message in device.uplink.sent] == [
+        ("samples", 0),
+        ("samples", 1),
+    ]
+    assert (device.counts.in_progress, device.counts.predicted, device.counts.uploaded) == (4, 0, 4)
+    logits = torch.eye(10)[:SAMPLES]
+    device.clock.call_at(
+        3 * SECOND,
+        lambda: device.receive(Message("answer", "camera-0", b"", SAMPLES, batch=1, logits=logits)),
+    )
+    device.clock.run(until=4 * SECOND)
+    device.finish()
+    assert rows(device) == [(0, "in_progress", 0.0, 0.0, None), (1, "predicted", 0.5, 0.5, 3.0)]
+    assert (device.counts.in_progress, device.counts.predicted, device.busy, device.flops) == (2, 2, 0, 0)
+
+
+def test_what_the_criteria_remember_is_recorded():
+    device = make([0.0], lambda logits: Decision(logits, [LOCAL, LOCAL], state={"unreliable.e_max": 0.5}))
+    device.clock.run()
+    assert device.table[0]["criteria_state"] == [("unreliable.e_max", 0.5)]
+
+
+def test_an_image_that_cannot_be_read_is_left_out_of_its_batch():
+    device = make([0.0, 2.0], lambda logits: Decision(logits, [KEPT] * len(logits)))
+    device.stream.unreadable = {0: [1]}
+    device.clock.run()
+    first, second = device.table
+    assert (first["samples"], first["damaged"], first["image"].tolist()) == (1, 1, [0])
+    assert (second["samples"], second["damaged"]) == (2, 0)
+    assert first["completion_s"] == 0.5  # the pass is of one image
+    assert [message.samples for _, message in device.uplink.sent] == [1, 2]
+    counts = device.counts
+    assert (counts.arrived, counts.predicted, counts.damaged, counts.in_progress) == (4, 3, 1, 0)
+    assert device.damaged == {"0.png": "cut short"}
+
+
+def test_a_batch_without_a_readable_image_is_not_predicted():
+    device = make([0.0, 0.0])
+    device.stream.unreadable = {0: [0, 1]}
+    device.clock.run()
+    assert rows(device) == [(0, "damaged", 0.0, 0.0, None), (1, "predicted", 0.0, 0.0, 1.0)]
+    assert [what for _, what, number in device.agent.calls if number == 0] == []
+    assert (device.counts.damaged, device.counts.in_progress) == (2, 0)
+
+
+def test_a_device_that_begins_anew_keeps_nothing_of_its_past():
+    device = make([0.0, 1.5], lambda logits: Decision(logits, [KEPT, KEPT]), versions=VersionLog([0, 1]))
+    old, new = device.agent, FakeAgent(device.clock)
+    device.receive(update(1))
+    device.clock.run(until=SECOND // 2)
+    device.receive(update(1))
+    device.begin_anew(new, VersionLog())
+    device.receive(update(1))  # sent before
+    device.clock.run(until=2 * SECOND)
+    assert old.calls == [(0.0, "swap", 1), (0.0, "forward", 0), (1.0, "conclude", 0)]
+    assert new.calls == [(1.5, "forward", 1)]
+    assert device.uplink.sent == []  # what was begun before is not worth sending
+    assert [row["version"] for row in device.table] == [1]

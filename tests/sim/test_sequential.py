@@ -19,6 +19,7 @@ from models import corruptions
 from models.images import Preparation, prepare
 from models.networks import ResidualNetwork
 from models.normalisation import AdaptableModel, Statistics
+from models.rendering import Renderer
 from scenarios.schema import Scenario
 from sim.recorder import Recorder
 from sim.simulation import Simulation
@@ -226,7 +227,9 @@ def simulated(scenario, folder):
     """Run the scenario and observe what its device concludes."""
     trace = Trace()
     with Recorder(folder) as recorder:
-        simulation = Simulation(scenario, scenario.strategy[0], scenario.data.load(), recorder, CPU)
+        simulation = Simulation(
+            scenario, scenario.strategy[0], scenario.data.load(), recorder, CPU, Renderer(1)
+        )
         agent = simulation.devices["only-0"].agent
         conclude = agent.conclude
 
@@ -250,9 +253,9 @@ def simulated(scenario, folder):
 def seen(scenario, batches=BATCHES):
     """The images that the scenario's device gets to see."""
     stream = DeviceStream(
-        "only-0", scenario.groups["only"], scenario.data.load(), RandomStreams(scenario.seed)
+        "only-0", scenario.groups["only"], scenario.data.load(), RandomStreams(scenario.seed), Renderer(1)
     )
-    return [stream.render(batch) for batch in islice(stream.batches(), batches)]
+    return [stream.render(batch).result()[0] for batch in islice(stream.batches(), batches)]
 
 
 def assert_same(run, plain):

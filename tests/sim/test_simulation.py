@@ -262,3 +262,53 @@ def test_directions_of_a_link():
     )
     assert direction_of(link, "up") == Direction(1.0, latency_ms=0.0, loss=0.1)
     assert direction_of(link, "down") == Direction(2.0, latency_ms=5.0, loss=0.2)
+
+
+def test_a_reset_begins_anew_from_the_deployed_models(tiny, tmp_path):
+    """From the reset on, the fleet does what it would do on the same images, had it never seen any before."""
+    link = {"uplink_mbps": float("inf"), "downlink_mbps": float("inf")}
+    changes = {
+        "strategy": tiny.cema(),
+        "groups": {"cameras": tiny.group(count=1, link=link, compute={"gflops": float("inf")})},
+        "cloud": {"gflops": float("inf")},
+    }
+    folder = tiny.run(tmp_path / "reset", resets_s=[5.0], **changes)
+    rows = pq.read_table(folder / "batches.parquet").to_pylist()
+    before = [row["version"] for row in rows if row["arrival_s"] < 5]
+    after = [row["version"] for row in rows if row["arrival_s"] >= 5]
+    assert before[-1] > 0
+    assert after[0] == 0
+    assert after[-1] > 0
+    published = [row["version"] for row in pq.read_table(folder / "updates.parquet").to_pylist()]
+    assert [version for version in published if version == 1] == [1, 1]
+    source = tiny.run(tmp_path / "source", **changes | {"strategy": tiny.cema(publish_every_steps=10**6)})
+    alone = seen(source, "entropy")
+    assert seen(folder, "entropy")["cameras-0", len(before)] == alone["cameras-0", len(before)]
+    assert seen(folder, "entropy")["cameras-0", len(before) - 1] != alone["cameras-0", len(before) - 1]
+
+
+def test_balances_hold_across_a_reset_on_slow_links(tiny, tmp_path):
+    folder = tiny.run(
+        tmp_path, strategy=tiny.cema(), groups={"cameras": strained(tiny)}, resets_s=[2.0, 4.5, 7.0]
+    )
+    for device in pq.read_table(folder / "devices.parquet").to_pylist():
+        for way in ("up", "down"):
+            sent, delivered, lost, in_flight = (
+                device[f"{way}link_{state}_bytes"] for state in ("sent", "delivered", "lost", "in_flight")
+            )
+            assert sent == delivered + lost + in_flight
+        states = ("predicted", "queued", "in_progress", "dropped", "damaged")
+        assert device["samples_arrived"] == sum(device[f"samples_{state}"] for state in states)
+
+
+def test_only_the_first_version_after_a_reset_follows_it(tiny, tmp_path):
+    """Updates that were on their way when the reset came are not swapped in."""
+    group = tiny.group(count=1, link={"uplink_mbps": 1.0, "downlink_mbps": 1.0, "latency_ms": 900.0})
+    folder = tiny.run(tmp_path, strategy=tiny.cema(), groups={"cameras": group}, resets_s=[5.0])
+    versions = [
+        row["version"]
+        for row in pq.read_table(folder / "batches.parquet").to_pylist()
+        if row["start_s"] is not None and row["start_s"] >= 5
+    ]
+    assert versions == sorted(versions)
+    assert versions[0] == 0

@@ -1,37 +1,48 @@
 from __future__ import annotations
 
 import math
-from itertools import islice, pairwise
+from collections import Counter
+from itertools import groupby, islice, pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.datasets import Images
-from scenarios.schema import Group, Shift
+from models.rendering import Renderer, render
+from scenarios.schema import Group
+from scenarios.world import Shift
 from sim.clock import SECOND
 from sim.streams import RandomStreams
-from sim.world import DeviceStream, Schedule
+from sim.world import Batch, DeviceStream, correlated
 
 IMAGES = Images(
     np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), dtype=np.uint8),
     np.arange(30, dtype=np.int64) % 10,
 )
+ON_DEMAND = Renderer(bound=0)  # nothing is rendered ahead
 
 
-def group(schedule=({},), repeat_schedule=False, **stream) -> Group:
+def group(schedule=({},), **stream) -> Group:
     return Group.model_validate(
         {
             "stream": {"rate_hz": 1.0, "batch_size": 4} | stream,
             "compute": {"gflops": 1.0},
             "link": {"uplink_mbps": 1.0, "downlink_mbps": 1.0},
             "schedule": schedule,
-            "repeat_schedule": repeat_schedule,
         }
     )
 
 
 def stream(device="camera-0", seed=0, **settings) -> DeviceStream:
-    return DeviceStream(device, group(**settings), IMAGES, RandomStreams(seed))
+    return DeviceStream(device, group(**settings), IMAGES, RandomStreams(seed), ON_DEMAND)
+
+
+def images(stream, batch):
+    rendered, present = stream.render(batch).result()
+    assert present.all()
+    return rendered
 
 
 def first(count: int, **settings):
@@ -79,6 +90,14 @@ def test_each_time_around_has_an_order_of_its_own():
     assert indices[:30] != indices[30:]
 
 
+def test_random_order_and_phase_are_those_of_the_named_streams():
+    named = RandomStreams(0)
+    epochs = [named.generator("camera-0/order", epoch).permutation(30).tolist() for epoch in range(2)]
+    assert order(15) == epochs[0] + epochs[1]
+    assert arrivals(1) == [round(named.generator("camera-0/arrivals").random() * SECOND)]
+    assert order(2) == [7, 12, 15, 5, 18, 24, 28, 13]
+
+
 def test_a_batch_may_be_larger_than_the_data_set():
     (batch,) = first(1, batch_size=75)
     assert np.bincount(batch.indices).tolist().count(3) == 15
@@ -90,6 +109,85 @@ def test_batches_are_numbered_and_labelled():
     assert [batch.number for batch in batches] == list(range(9))
     assert all(len(batch) == 4 for batch in batches)
     assert all((batch.labels == IMAGES.labels[batch.indices]).all() for batch in batches)
+
+
+LABELS = st.sampled_from(["shuffled", "sorted", {"dirichlet": 0.01}, {"dirichlet": 0.5}, {"dirichlet": 100}])
+
+
+@given(labels=LABELS, batch_size=st.integers(1, 70))
+def test_whatever_the_labels_do_images_come_once_each_before_any_comes_again(labels, batch_size):
+    indices = order(-(-60 // batch_size), labels=labels, batch_size=batch_size)
+    assert sorted(indices[:30]) == sorted(indices[30:60]) == list(range(30))
+
+
+def test_sorted_labels_come_class_by_class_in_every_epoch():
+    labels = IMAGES.labels[order(15, labels="sorted")].tolist()
+    assert labels == sorted(labels[:30]) * 2
+
+
+def test_sorted_images_of_a_class_keep_their_random_order():
+    found, shuffled = (order(1, batch_size=30, labels=labels) for labels in ("sorted", "shuffled"))
+    assert found == sorted(shuffled, key=lambda index: IMAGES.labels[index])
+    assert found[:3] != sorted(found[:3])
+
+
+def test_correlated_labels_leave_arrivals_and_other_devices_alone():
+    assert arrivals(9, labels={"dirichlet": 0.1}) == arrivals(9)
+    orders = [order(8, labels={"dirichlet": 0.1}, device=f"camera-{number}") for number in range(3)]
+    assert len({tuple(indices) for indices in orders}) == 3
+
+
+def runs(labels) -> list[int]:
+    """The labels with repetitions left out."""
+    return [label for label, _ in groupby(labels)]
+
+
+def plain_order(labels, concentration, generator):
+    """Deal out every class to slots in the given shares; then slot by slot, class by class."""
+    classes = sorted(set(labels))
+    slots = [[] for _ in range(min(len(classes), 100))]
+    shares = generator.dirichlet([concentration] * len(slots), len(classes))
+    for name, share in zip(classes, shares, strict=True):
+        own = [place for place, label in enumerate(labels) if label == name]
+        bounds = [0, *(int(total * len(own)) for total in np.cumsum(share)[:-1]), len(own)]
+        for slot, (first, last) in zip(slots, pairwise(bounds), strict=True):
+            slot.append(own[first:last])
+    turns = generator.permuted([list(range(len(classes)))] * len(slots), axis=1)
+    in_turn = [
+        dealt
+        for turn, slot in zip(turns, slots, strict=True)
+        for _, dealt in sorted(zip(turn, slot, strict=True))
+    ]
+    return [place for dealt in in_turn for place in dealt]
+
+
+@given(
+    labels=st.lists(st.integers(0, 7), min_size=1, max_size=60),
+    concentration=st.sampled_from([1e-6, 0.1, 1.0, 1e6]),
+    seed=st.integers(0, 99),
+)
+def test_correlated_labels_are_dealt_out_as_published(labels, concentration, seed):
+    found = correlated(np.array(labels), concentration, np.random.default_rng(seed))
+    assert found.tolist() == plain_order(labels, concentration, np.random.default_rng(seed))
+
+
+def test_a_tiny_concentration_puts_every_class_into_one_slot():
+    labels = np.tile(np.arange(10), 50)
+    found = labels[correlated(labels, 1e-6, np.random.default_rng(0))]
+    assert len(runs(found)) == 10
+
+
+def test_a_large_concentration_gives_every_slot_its_share_of_every_class():
+    labels = np.tile(np.arange(5), 1000)
+    found = labels[correlated(labels, 1e6, np.random.default_rng(0))]
+    for slot in np.split(found, 5):
+        assert (abs(np.bincount(slot, minlength=5) - 200) <= 10).all()  # no slot has exactly 1000
+
+
+def test_more_classes_than_slots():
+    labels = np.repeat(np.arange(300), 4)
+    found = labels[correlated(labels, 1.0, np.random.default_rng(0))]
+    assert np.bincount(found).tolist() == [4] * 300
 
 
 @pytest.mark.parametrize("change", [{"arrival": "poisson"}, {"rate_hz": 9.0}, {"phase": "zero"}])
@@ -108,29 +206,9 @@ def test_devices_and_seeds_have_orders_of_their_own():
 
 
 FOG, NOISE = ({"corruption": name, "severity": 2, "duration_s": 1.0} for name in ("fog", "gaussian_noise"))
-
-
-def shifts(times, **settings) -> list[str]:
-    schedule = Schedule(group(**settings))
-    return [schedule.at(time).corruption for time in times]
-
-
-def test_a_shift_holds_up_to_its_end_and_the_last_for_good():
-    times = [0, SECOND - 1, SECOND, 2 * SECOND - 1, 2 * SECOND, 1000 * SECOND]
-    seen = shifts(times, schedule=[FOG, NOISE, {}])
-    assert seen == ["fog", "fog", "gaussian_noise", "gaussian_noise", "none", "none"]
-
-
-def test_the_last_shift_outlasts_its_duration_unless_the_schedule_repeats():
-    times = [0, SECOND, 2 * SECOND, 3 * SECOND, 4 * SECOND - 1, 101 * SECOND]
-    once = shifts(times, schedule=[FOG, NOISE])
-    again = shifts(times, schedule=[FOG, NOISE], repeat_schedule=True)
-    assert once == ["fog"] + ["gaussian_noise"] * 5
-    assert again == ["fog", "gaussian_noise", "fog", "gaussian_noise", "gaussian_noise", "gaussian_noise"]
-
-
-def test_a_long_gap_passes_over_whole_shifts():
-    assert shifts([0, 5 * SECOND], schedule=[FOG, NOISE, FOG, NOISE, {}]) == ["fog", "none"]
+HALF_CLEAN = {
+    "mix": [{"weight": 2}, {"corruption": "fog", "severity": 3}, {"corruption": "snow", "severity": 1}]
+}
 
 
 def test_batches_see_the_shift_of_their_arrival():
@@ -138,37 +216,97 @@ def test_batches_see_the_shift_of_their_arrival():
     assert [batch.shift.corruption for batch in batches] == ["fog", "gaussian_noise", "none", "none"]
 
 
+def test_batches_see_the_severity_that_a_ramp_has_reached():
+    ramp = {"corruption": "fog", "severity": 1, "severity_to": 3, "duration_s": 6.0}
+    batches = first(8, schedule=[ramp], phase="zero")
+    assert [batch.shift.severity for batch in batches] == [1, 1, 2, 2, 3, 3, 3, 3]
+    assert {condition for batch in batches[2:4] for condition in batch.conditions} == {("fog", 2)}
+
+
+def test_samples_share_the_shift_unless_it_is_a_mixture():
+    clean, foggy = first(2, schedule=[{"duration_s": 1.0}, FOG], phase="zero")
+    assert (clean.conditions, foggy.conditions) == ((("none", 0),) * 4, (("fog", 2),) * 4)
+    assert clean.drawn_names is foggy.drawn_names is None
+
+
+def test_every_sample_of_a_mixture_draws_a_condition():
+    batches = first(1000, schedule=[HALF_CLEAN])
+    assert {(batch.shift.corruption, batch.shift.severity) for batch in batches} == {("mixed", 0)}
+    drawn = Counter(name for batch in batches for name in batch.drawn_names)
+    shares = {"none": 0.5, "fog-3": 0.25, "snow-1": 0.25}
+    for name, share in shares.items():
+        assert abs(drawn[name] / 4000 - share) < 4 * math.sqrt(share * (1 - share) / 4000)
+    assert set(drawn) == set(shares)
+    assert len({tuple(batch.drawn_names) for batch in batches}) > 50
+
+
+def test_what_samples_draw_depends_on_the_number_of_the_batch_alone():
+    mixed = first(6, schedule=[HALF_CLEAN], phase="zero")
+    later = first(6, schedule=[FOG, FOG, FOG, HALF_CLEAN], phase="zero")
+    assert [batch.drawn for batch in later] == [None, None, None, *(batch.drawn for batch in mixed[3:])]
+    assert [batch.indices.tolist() for batch in mixed] == [batch.indices.tolist() for batch in first(6)]
+    other = first(6, device="camera-1", schedule=[HALF_CLEAN])
+    assert [batch.drawn for batch in other] != [batch.drawn for batch in mixed]
+
+
+def test_images_of_a_mixture_are_each_under_their_own_condition():
+    mixed = stream(schedule=[{"mix": [{}, {"corruption": "gaussian_noise", "severity": 5}]}], batch_size=30)
+    batch = next(mixed.batches())
+    clean = np.array([condition == ("none", 0) for condition in batch.conditions])
+    unchanged = (images(mixed, batch) == IMAGES.images[batch.indices]).all(axis=(1, 2, 3))
+    assert 0 < clean.sum() < 30
+    assert (unchanged == clean).all()
+
+
+def test_what_is_to_be_rendered_gives_the_same_whenever_it_is_rendered():
+    noisy = stream(schedule=[NOISE])
+    batches = list(islice(noisy.batches(), 3))
+    asked_early = [noisy.order(batch) for batch in batches]
+    for asked, batch in reversed(list(zip(asked_early, batches, strict=True))):
+        rendered, _ = render(*asked)
+        assert (rendered == images(noisy, batch)).all()
+
+
+def test_a_part_of_a_batch_keeps_what_its_samples_drew():
+    whole = first(1, schedule=[HALF_CLEAN])[0]
+    part = whole.only(np.array([True, False, False, True]))
+    assert part.conditions == (whole.conditions[0], whole.conditions[3])
+    assert part.labels.tolist() == [whole.labels[0], whole.labels[3]]
+    foggy = first(1, schedule=[FOG])[0].only(np.array([False, True, True, False]))
+    assert (foggy.conditions, foggy.drawn_names) == ((("fog", 2),) * 2, None)
+
+
 def test_clean_images_are_those_of_the_data_set():
     batch = first(1)[0]
-    assert (stream().render(batch) == IMAGES.images[batch.indices]).all()
+    assert (images(stream(), batch) == IMAGES.images[batch.indices]).all()
 
 
 def test_corrupted_images_are_those_of_the_corruption():
     noisy = stream(schedule=[NOISE])
     batch = next(noisy.batches())
     assert batch.shift == Shift(corruption="gaussian_noise", severity=2, duration_s=1.0)
-    assert noisy.render(batch).shape == (4, 8, 8, 1)
-    assert (noisy.render(batch) != IMAGES.images[batch.indices]).mean() > 0.5
+    assert images(noisy, batch).shape == (4, 8, 8, 1)
+    assert (images(noisy, batch) != IMAGES.images[batch.indices]).mean() > 0.5
 
 
 def test_noise_depends_on_the_number_of_the_batch_alone():
     one, other = stream(schedule=[NOISE]), stream(schedule=[NOISE])
     batches = list(islice(one.batches(), 6))
-    in_order = [one.render(batch) for batch in batches]
-    assert (other.render(batches[5]) == in_order[5]).all()  # the five before it were never looked at
-    assert (one.render(batches[2]) == in_order[2]).all()
+    in_order = [images(one, batch) for batch in batches]
+    assert (images(other, batches[5]) == in_order[5]).all()  # the five before it were never looked at
+    assert (images(one, batches[2]) == in_order[2]).all()
 
 
 def test_noise_differs_from_batch_to_batch_and_from_device_to_device():
     noisy = stream(schedule=[NOISE])
     batch = next(noisy.batches())
-    later = type(batch)(1, batch.arrival, batch.indices, batch.labels, batch.shift)
-    assert (noisy.render(batch) != noisy.render(later)).any()
-    assert (noisy.render(batch) != stream(device="camera-1", schedule=[NOISE]).render(batch)).any()
+    later = Batch(1, batch.arrival, batch.indices, batch.labels, batch.shift)
+    assert (images(noisy, batch) != images(noisy, later)).any()
+    assert (images(noisy, batch) != images(stream(device="camera-1", schedule=[NOISE]), batch)).any()
 
 
 def test_rendering_leaves_the_data_set_alone():
     before = IMAGES.images.copy()
     noisy = stream(schedule=[NOISE])
-    noisy.render(next(noisy.batches()))
+    images(noisy, next(noisy.batches()))
     assert (IMAGES.images == before).all()

@@ -23,6 +23,9 @@ class Recording:
     def observe(self, entropies):
         self.observed.append(len(entropies))
 
+    def state(self):
+        return {"shown": float(sum(self.candidates))}
+
     def keep(self, entropies, probabilities):
         assert len(entropies) == len(probabilities)
         self.candidates.append(len(entropies))
@@ -76,3 +79,22 @@ def test_the_threshold_follows_the_batch_before_it_is_filtered():
     assert exclusion.judge(one) == ["unreliable"]
     assert exclusion.judge(torch.cat([one, four, four])) == ["kept", "unreliable", "unreliable"]
     assert state.mean == pytest.approx(1.5 * h)
+
+
+def test_what_the_criteria_remember():
+    exclusion = chain()
+    assert exclusion.state() == {
+        "unreliable.e_max": pytest.approx(0.4 * math.log(4)),
+        "unreliable.mean_entropy": 0.0,
+        "low_informative.e_min": pytest.approx(0.02 * math.log(4)),
+    }
+    exclusion.judge(torch.tensor([LIKELY, LIKELY]))
+    assert exclusion.state()["redundant.mean_peak"] == pytest.approx(math.exp(4) / (math.exp(4) + 3))
+    assert exclusion.state()["unreliable.mean_entropy"] > 0
+
+
+def test_names_of_states_are_prefixed_by_the_criterion():
+    recording = Recording()
+    exclusion = Exclusion({"mine": recording})
+    exclusion.judge(torch.tensor([LIKELY, OTHER]))
+    assert exclusion.state() == {"mine.shown": 2.0}

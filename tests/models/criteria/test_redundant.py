@@ -42,5 +42,7 @@ def test_the_margin_is_excluded():
         assert keep(state, (ONE + TWO) / 2) == [kept]
 
 
-def test_the_references_margin_is_the_default():
-    assert Redundant().d_margin == 0.05
+@pytest.mark.parametrize(("num_classes", "d_margin"), [(2, 0.4), (10, 0.4), (11, 0.05), (1000, 0.05)])
+def test_the_margin_is_eatas_unless_given(num_classes, d_margin):
+    assert Redundant().build(num_classes).d_margin == d_margin
+    assert Redundant(d_margin=0.2).build(num_classes).d_margin == 0.2

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from models.errors import InputError
+from models.images import Preparation
 from models.sources.factory import Factory
 
 CODE = """
@@ -39,9 +40,9 @@ def factory(tmp_path, expected):
     (tmp_path / "code.py").write_text(CODE)
     save_file(expected.state_dict(), tmp_path / "weights.safetensors")
 
-    def build(factory="code.py:network", checkpoint="weights.safetensors"):
+    def build(factory="code.py:network", checkpoint="weights.safetensors", **given):
         data = {"factory": factory, "checkpoint": checkpoint, "num_classes": 3, "mean": [0.5], "std": [0.25]}
-        return Factory.model_validate(data, context={"folder": tmp_path})
+        return Factory.model_validate(data | given, context={"folder": tmp_path})
 
     return build
 
@@ -112,3 +113,32 @@ def test_factories_that_are_none(factory, name):
 def test_a_missing_checkpoint(factory, tmp_path):
     with pytest.raises(ValidationError, match=f"no such file: {tmp_path / 'absent.pt'}"):
         factory(checkpoint="absent.pt")
+
+
+@pytest.mark.parametrize(
+    ("given", "preparation"),
+    [
+        ({}, Preparation((0.5,), (0.25,))),
+        ({"crop": 2}, Preparation((0.5,), (0.25,), None, 2)),
+        (
+            {"crop": 2, "resize": 3, "interpolation": "nearest"},
+            Preparation((0.5,), (0.25,), 3, 2, "nearest"),
+        ),
+    ],
+)
+def test_how_images_are_resized(factory, given, preparation):
+    assert factory(**given).load().preparation == preparation
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"resize": 4}, "`resize` 4 needs a `crop` of at most as many pixels, which is missing"),
+        ({"resize": 4, "crop": 5}, "`resize` 4 needs a `crop` of at most as many pixels, which is 5"),
+        ({"crop": 0}, "greater than or equal to 1"),
+        ({"crop": 5, "interpolation": "lanczos"}, "'bicubic', 'bilinear' or 'nearest'"),
+    ],
+)
+def test_sizes_that_do_not_fit(factory, given, message):
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        factory(**given)

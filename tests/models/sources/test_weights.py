@@ -65,6 +65,22 @@ def test_every_key_that_does_not_fit_is_named(tmp_path, network, weights):
     assert all(torch.equal(network.state_dict()[key], value) for key, value in before.items())
 
 
+def test_counts_of_batches_may_be_missing(tmp_path, network, weights):
+    """As in torchvision's older files, whose layers did not count yet."""
+    del weights["1.num_batches_tracked"]
+    save_file(weights, tmp_path / "weights.safetensors")
+    _weights.read_into(network, tmp_path / "weights.safetensors")
+    assert all(torch.equal(network.state_dict()[key], value) for key, value in weights.items())
+
+
+def test_of_many_keys_a_dozen_is_named(tmp_path, network):
+    save_file({f"layer{i:02}": torch.zeros(1) for i in range(30)}, tmp_path / "weights.safetensors")
+    with pytest.raises(InputError) as caught:
+        _weights.read_into(network, tmp_path / "weights.safetensors")
+    assert str(caught.value).count("missing") == 6
+    assert str(caught.value).endswith("; unexpected layer05; and 24 more")
+
+
 def test_a_network_whose_own_names_begin_with_module(tmp_path, weights):
     network = nn.Sequential()
     network.module = nn.Linear(2, 2)

@@ -40,7 +40,15 @@ def test_the_reference():
     )
 
 
-@pytest.mark.parametrize("preset", ["paper", "reference"])
+def test_the_references_ablation():
+    cema = settings(preset="reference-ablation")
+    assert cema.criteria.unreliable == Unreliable(threshold="anchored", share=0.4, warm_up_samples=1)
+    assert cema.criteria.low_informative == LowInformative(share=0.02)
+    changed = {"preset", "criteria"}
+    assert cema.model_dump(exclude=changed) == settings(preset="reference").model_dump(exclude=changed)
+
+
+@pytest.mark.parametrize("preset", ["paper", "reference", "reference-ablation"])
 def test_what_the_presets_share(preset):
     cema = settings(preset=preset)
     assert (cema.batch_size, cema.momentum, cema.e_max_share, cema.publish_every_steps) == (32, 0.9, 0.4, 1)
@@ -72,7 +80,9 @@ def test_a_dump_is_read_back(preset):
 
 @pytest.mark.parametrize("preset", ["eata", 3, None, ["paper"]])
 def test_an_unknown_preset(preset):
-    with pytest.raises(ValidationError, match="Input should be 'paper', 'reference' or 'reference-ablation'") as caught:
+    with pytest.raises(
+        ValidationError, match="Input should be 'paper', 'reference' or 'reference-ablation'"
+    ) as caught:
         settings(preset=preset)
     assert [error["loc"] for error in caught.value.errors()] == [("preset",)]
 
@@ -206,6 +216,13 @@ def test_statistics_reach_the_student_of_the_sender(laboratory):
     scopes = strategy.cloud.scopes
     assert (scopes["b"].student.state[layout.affine_size :] == 2).all()
     np.testing.assert_array_equal(scopes["a"].student.state, laboratory.source_state)
+
+
+def test_a_step_tells_what_the_replay_buffer_remembers(laboratory, images):
+    cloud = settings(batch_size=4).build(laboratory).cloud
+    assert cloud.receive(Upload("a-0", images(3), arrival=5)) == []
+    (step,) = cloud.receive(Upload("a-1", images(2), arrival=9))
+    assert step.begin().remembered.tolist() == [5, 5, 5, 9, 9]
 
 
 def test_a_foundation_model_is_needed():

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+from matplotlib.figure import Figure
+
+from analysis.byte_axis import byte_axis, decades
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "ticks"),
+    [
+        (800.0, 3_000.0, [800, 900, 1_000, 2_000, 3_000]),
+        (800.0, 80_000.0, [1_000, 2_000, 5_000, 10_000, 20_000, 50_000]),
+        (1.0, 1e6, [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000]),
+    ],
+)
+def test_ticks(lowest: float, highest: float, ticks: list[float]) -> None:
+    assert decades(lowest, highest) == pytest.approx(ticks)
+
+
+def test_nothing_sent_has_an_axis_too() -> None:
+    panel = Figure().subplots()
+    byte_axis(panel, [0.0, 0.0, float("nan")])
+    assert panel.get_xticks().tolist() == [0]
+
+
+def test_every_size_is_on_the_axis() -> None:
+    for sizes in ([0.0, 300.0, 2e9], [5.0, 5.0]):
+        panel = Figure().subplots()
+        byte_axis(panel, sizes)
+        low, high = panel.get_xlim()
+        assert low < min(sizes)
+        assert max(sizes) < high
