@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from analysis.units import bytes_text
 
 
-def byte_axis(panel: Axes, values: npt.ArrayLike) -> None:
+def byte_axis(panel: Axes, values: npt.ArrayLike, most_ticks: int = 7) -> None:
     """Scale the x axis by powers of ten, with a place for zero where something sent nothing."""
     sizes = np.asarray(values, dtype=np.float64)
     sizes = sizes[np.isfinite(sizes)]
@@ -20,7 +20,7 @@ def byte_axis(panel: Axes, values: npt.ArrayLike) -> None:
         panel.set_xticks([0], ["0 B"])
         return
     lowest, highest = positive.min() / 1.6, positive.max() * 1.6
-    ticks = decades(lowest, highest)
+    ticks = decades(lowest, highest, most_ticks)
     if (sizes == 0).any():
         threshold = min(lowest, ticks[0]) if ticks else lowest
         panel.set_xscale("symlog", linthresh=threshold, linscale=0.4)
@@ -34,15 +34,15 @@ def byte_axis(panel: Axes, values: npt.ArrayLike) -> None:
     panel.xaxis.set_major_formatter(FuncFormatter(lambda size, _position: bytes_text(size)))
 
 
-def decades(lowest: float, highest: float) -> list[float]:
-    """Choose round ticks between two sizes above zero: about seven, and two at least."""
+def decades(lowest: float, highest: float, most: int = 7) -> list[float]:
+    """Choose round ticks between two sizes above zero: at most so many, and two at least."""
     exponents = range(int(np.floor(np.log10(lowest))), int(np.ceil(np.log10(highest))) + 1)
     for steps in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
         ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
         ticks = [tick for tick in ticks if lowest <= tick <= highest]
-        if len(ticks) <= 7:
+        if len(ticks) <= most:
             break
     if len(ticks) < 2:
-        ticks = [float(tick) for tick in MaxNLocator(4).tick_values(lowest, highest)]
+        ticks = [float(tick) for tick in MaxNLocator(most - 1).tick_values(lowest, highest)]
         ticks = [tick for tick in ticks if lowest <= tick <= highest]
-    return ticks
+    return ticks[:: -(-len(ticks) // most)]

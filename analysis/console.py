@@ -26,7 +26,7 @@ def result_table(source: Source) -> Table:
     """
     rows = [_Row(row) for row in comparison(source).to_dict("records")]
     several = len(rows) > 1
-    table = _light_table(_title(rows), _CAPTION)
+    table = light_table(_title(rows), _CAPTION)
     table.add_column("strategy", overflow="fold")
     table.add_column("online\naccuracy", justify="right", no_wrap=True)
     if several:
@@ -44,7 +44,7 @@ def shift_table(source: Source) -> Table:
     """Lay out online accuracy by group and shift, one column per strategy; the best of a row is bold."""
     cells = accuracy_by_shift(source)
     strategies = list(dict.fromkeys(cells["strategy"]))
-    table = _light_table("online accuracy in % by group and shift")
+    table = light_table("online accuracy in % by group and shift")
     table.add_column("group", no_wrap=True)
     table.add_column("shift", no_wrap=True)
     for strategy in strategies:
@@ -62,7 +62,7 @@ def shift_table(source: Source) -> Table:
     return table
 
 
-def _light_table(title: str | None, caption: str | None = None) -> Table:
+def light_table(title: str | None, caption: str | None = None) -> Table:
     """Make a table without lines that fits a terminal of 80 columns."""
     looks: dict[str, Any] = {"title_justify": "left", "caption_justify": "left", "box": SIMPLE_HEAD}
     return Table(title=title, caption=caption, padding=0, **looks)

@@ -56,7 +56,8 @@ def forgetting(runs: Runs) -> pd.DataFrame:
     seen = {point for sums in gains.values() for point, _seed in sums}
     rows = []
     for row_point in runs.rows_of_points():
-        points = [point for point in runs.points if point in seen] if row_point is None else [row_point]
+        mean = [point for point in runs.points_of_mean if point in seen]
+        points = mean if row_point is None else [row_point]
         for label, sums in gains.items():
             found, seeds = pooled(sums, points) if points else (NOTHING, 0)
             if not seeds:

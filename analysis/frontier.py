@@ -75,7 +75,7 @@ def draw_frontier_by_point(table: pd.DataFrame, measures: Measures) -> Figure:
     at_points = pd.concat([measures.at(table, point) for point in points])
     for index, (point, panel) in enumerate(zip(points, grid, strict=False)):
         rows = measures.at(table, point)
-        _draw(panel, rows, measures, at_points["uplink_bytes"])
+        _draw(panel, rows, measures, at_points["uplink_bytes"], most_ticks=3)
         panel.set_title(measures.runs.point_text(point))
         panel.tick_params(axis="x", labelbottom=index + columns >= len(points))
     figure.supylabel("online accuracy", fontsize=RC["font.size"])
@@ -88,8 +88,10 @@ def draw_frontier_by_point(table: pd.DataFrame, measures: Measures) -> Figure:
     return figure
 
 
-def _draw(panel: Axes, rows: pd.DataFrame, measures: Measures, sizes: pd.Series[float]) -> None:
-    byte_axis(panel, sizes)
+def _draw(
+    panel: Axes, rows: pd.DataFrame, measures: Measures, sizes: pd.Series[float], most_ticks: int = 7
+) -> None:
+    byte_axis(panel, sizes, most_ticks)
     percent_axis(panel, rows[["accuracy", "accuracy_low", "accuracy_high"]].to_numpy())
     for start, end in _steps(panel, rows):
         panel.plot(*zip(start, end, strict=True), color=_FRONT, linewidth=1.0, zorder=2)

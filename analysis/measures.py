@@ -2,7 +2,7 @@
 
 Shares are fractions, sizes bytes, times seconds. Columns `<quantity>_low` and `<quantity>_high` hold 95% intervals;
 `across` says whether they are across seeds or, with a single seed, across its devices. Rows whose axes say
-`(mean)` are means over all points.
+`(mean)` are means over the points at which the first strategy has run.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison import gains_by_device, read_outcomes
+from analysis.forgetting import forgetting
 from analysis.intervals import NOTHING, Interval
 from analysis.pooling import Sums, pooled, pooled_values
 from analysis.reading import ResultsError
+from analysis.recovery import recovery
 from analysis.runs import Point, Run, Runs
 from analysis.summary import summarise
 from sim.results import SUMMARY
@@ -123,6 +125,16 @@ class Measures:
                 rows.append(row)
         return pd.DataFrame(rows, columns=[*self.runs.axes, *_DIFFERENCE])
 
+    @cached_property
+    def forgetting(self) -> pd.DataFrame:
+        """Clean-data forgetting; see `analysis.forgetting`."""
+        return forgetting(self.runs)
+
+    @cached_property
+    def recovery(self) -> pd.DataFrame:
+        """Recovery after each change; see `analysis.recovery`."""
+        return recovery(self.runs)
+
     def at(self, table: pd.DataFrame, point: Point | None) -> pd.DataFrame:
         """Select the rows of one point, or of the mean over points (None), from a table that has the axes."""
         chosen = np.ones(len(table), dtype=bool)
@@ -131,8 +143,8 @@ class Measures:
         return table[chosen]
 
     def _rows(self) -> list[tuple[Point | None, list[Point]]]:
-        points = self.runs.points
-        return [(point, points if point is None else [point]) for point in self.runs.rows_of_points()]
+        mean = self.runs.points_of_mean
+        return [(point, mean if point is None else [point]) for point in self.runs.rows_of_points()]
 
     def _pooled(self, quantity: str, strategy: str, points: list[Point]) -> Interval:
         values = self.measured[quantity].astype(float)

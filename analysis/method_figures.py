@@ -29,11 +29,11 @@ _LOSS_NAMES = {
     "foundation_loss": "foundation model: entropy",
     "distillation_loss": "student: distillation loss",
     "entropy_term": "entropy term",
-    "kl_term": "divergence term",
+    "kl_term": "Kullback-Leibler term",
     "cross_entropy_term": "cross-entropy term",
     "adaptation_loss": "adaptation loss",
 }
-_SMOOTHED_STEPS = 15
+_SMOOTHED_STEPS = 9
 
 
 def draw_method_figures(folder: Path) -> list[Path]:

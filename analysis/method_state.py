@@ -41,7 +41,8 @@ def losses_over_time(folder: Path) -> pd.DataFrame:
     """
     updates = read_table(folder, "updates", ["student", "finish_s"], optional=LOSSES)
     present = [loss for loss in LOSSES if loss in updates and updates[loss].notna().any()]
-    return updates[["student", "finish_s", *present]].dropna(how="all", subset=present, ignore_index=True)
+    found = updates[["student", "finish_s", *present]]
+    return found.dropna(how="all", subset=present, ignore_index=True) if present else found[:0]
 
 
 def replay_age_over_time(folder: Path) -> pd.DataFrame:
@@ -53,9 +54,8 @@ def replay_age_over_time(folder: Path) -> pd.DataFrame:
     updates = read_table(folder, "updates", columns, optional=["replay_samples", "replay_age_s"])
     if "replay_age_s" not in updates:
         return pd.DataFrame(columns=[*columns, "replay_samples", *REPLAY_AGES])
-    filled = updates[
-        updates["replay_age_s"].map(lambda ages: ages is not None and len(ages) == len(QUARTERS))
-    ]
+    known = [ages is not None and len(ages) == len(QUARTERS) for ages in updates["replay_age_s"]]
+    filled = updates.loc[np.array(known, dtype=bool)]
     ages = np.array(filled["replay_age_s"].tolist(), dtype=np.float64).reshape(-1, len(QUARTERS))
     found = filled[[*columns, "replay_samples"]].reset_index(drop=True)
     return found.assign(**dict(zip(REPLAY_AGES, ages.T, strict=True)))

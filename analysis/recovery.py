@@ -17,6 +17,7 @@ where enough of them stand behind it (`analysis.intervals.Interval.resolved`).
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +156,12 @@ def _shares(places: npt.NDArray[np.int64], correct: Floats, samples: Floats, cou
 
 
 def _covered_s(accuracy: Floats, target: float, window_s: float) -> float:
-    """Read where the line through the windows' centres first reaches the target, in seconds since the change."""
+    """Read where the line through the windows' centres first reaches the target, in seconds; infinity if nowhere."""
     centres = (np.arange(len(accuracy)) + 0.5) * window_s
     present = ~np.isnan(accuracy)
     heights, times = accuracy[present], centres[present]
+    if heights.max() < target:  # only part of a window is as good as the last third
+        return math.inf
     reached = int(np.argmax(heights >= target))
     step = (target - heights[reached - 1]) / (heights[reached] - heights[reached - 1])
     return float(times[reached - 1] + step * (times[reached] - times[reached - 1]))

@@ -33,6 +33,7 @@ class Run:
     folder: Path
     status: str = "done"
     error: str = ""
+    source: str = ""  # the folder that a comparison found it in
 
     @property
     def usable(self) -> bool:
@@ -76,6 +77,12 @@ class Runs:
         return list(dict.fromkeys(run.point for run in self.done))
 
     @cached_property
+    def points_of_mean(self) -> list[Point]:
+        """The points that means are over: those at which the first strategy has run."""
+        of_reference = {run.point for run in self.done if run.strategy == self.reference}
+        return [point for point in self.points if point in of_reference]
+
+    @cached_property
     def seeds(self) -> list[int]:
         """The seeds, ascending."""
         return sorted({run.seed for run in self.done})
@@ -83,8 +90,12 @@ class Runs:
     @cached_property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The settings of each strategy, as plain data, from its first run."""
+        return {label: strategy_settings(run.folder) for label, run in self._first_runs.items()}
+
+    @cached_property
+    def _first_runs(self) -> dict[str, Run]:
         first = {run.strategy: run for run in reversed(self.done)}
-        return {label: strategy_settings(first[label].folder) for label in self.strategies}
+        return {label: first[label] for label in self.strategies}
 
     @cached_property
     def partners(self) -> dict[str, list[str]]:
@@ -94,9 +105,12 @@ class Runs:
         """
         found: dict[str, list[str]] = {}
         for label, settings in self.settings.items():
-            matched = settings.get("match") or label.removeprefix("random-")
-            if matched in self.settings and matched != label:
-                found.setdefault(str(matched), []).append(label)
+            original = str(settings.get("label") or settings.get("name") or label)
+            name = str(settings.get("match") or original.removeprefix("random-"))
+            choices = (labelled(name, self._first_runs[label].source), name)
+            matched = next((choice for choice in choices if choice in self.settings), None)
+            if matched is not None and name != original:
+                found.setdefault(matched, []).append(label)
         return found
 
     @property
@@ -135,12 +149,17 @@ class Runs:
     def point_text(self, point: Point | None) -> str:
         """Name a point for people: `fog 5, uplink_mbps 10`; empty where there are no axes."""
         if point is None:
-            return f"mean over {len(self.points)} points"
+            return f"mean over {len(self.points_of_mean)} points"
         return ", ".join(_axis_text(axis, label) for axis, label in zip(self.axes, point, strict=True))
 
     def rows_of_points(self) -> list[Point | None]:
         """List the points and, where there are several, the mean over them (None) first."""
-        return [None, *self.points] if len(self.points) > 1 else [*self.points]
+        return [None, *self.points] if len(self.points_of_mean) > 1 else [*self.points]
+
+
+def labelled(strategy: str, source: str) -> str:
+    """Tell a strategy from others of the same label by the folder that it was found in."""
+    return f"{strategy} ({source})"
 
 
 def is_study(folder: Path) -> bool:

@@ -84,14 +84,13 @@ def draw_study_accuracy(table: pd.DataFrame, measures: Measures, points: list[Po
     figure, panels = group_panels(titles, share_y=True)
     picked = highlighted(measures)
     styles = line_styles(picked)
-    alpha = 0.25 if len(picked) <= 3 else 0.12
     shown = pd.concat([measures.at(table, point) for point in points])
     keys = [(point, group) for point in points for group in _groups(runs, point)]
     for (point, group), title, panel in zip(keys, titles, panels, strict=True):
         rows = measures.at(table, point)
         rows = rows[rows["group"] == group]
         for label in [*(name for name in runs.strategies if name not in picked), *picked]:
-            _draw_line(panel, rows[rows["strategy"] == label], unit_s, styles.get(label), alpha)
+            _draw_line(panel, rows[rows["strategy"] == label], unit_s, styles.get(label))
         bands.draw(panel, title)
         panel.set_xlim(0, float(schedule["end_s"].max()) / unit_s)
     label_time(panels, unit)
@@ -102,13 +101,11 @@ def draw_study_accuracy(table: pd.DataFrame, measures: Measures, points: list[Po
     return figure
 
 
-def _draw_line(
-    panel: Axes, rows: pd.DataFrame, unit_s: float, style: dict[str, Any] | None, alpha: float
-) -> None:
+def _draw_line(panel: Axes, rows: pd.DataFrame, unit_s: float, style: dict[str, Any] | None) -> None:
     times = rows["time_s"] / unit_s
     if style is not None:
         low, high = rows["accuracy_low"], rows["accuracy_high"]
-        panel.fill_between(times, low, high, color=style["color"], alpha=alpha, linewidth=0)
+        panel.fill_between(times, low, high, color=style["color"], alpha=0.13, linewidth=0)
     panel.plot(times, rows["accuracy"], **(style or _GREY))
 
 

@@ -91,6 +91,8 @@ class BatchRenormalisation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise float32 (N, C, ...)."""
+        if self.statistics == Statistics.BATCH:
+            return self._by_the_batch_alone(x)
         if self.training:
             return self._train(x)
         used, kept = self.statistics.used, self.statistics.kept
@@ -105,10 +107,6 @@ class BatchRenormalisation(nn.Module):
         return y
 
     def _train(self, x: Tensor) -> Tensor:
-        if self.statistics == Statistics.BATCH:
-            if x.numel() == x.shape[1]:  # a value is its own mean: nothing but the bias is left
-                return torch.zeros_like(x) * self.weight.view(self._shape(x)) + self.bias.view(self._shape(x))
-            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
         batch_mean, batch_var = self._of_batch(x, biased=False)
         if self.statistics == Statistics.FIRST:
             self._follow(batch_mean, batch_var, 1)
@@ -117,18 +115,25 @@ class BatchRenormalisation(nn.Module):
         self._follow(batch_mean, batch_var, self.momentum)
         return y
 
-    @staticmethod
-    def _shape(x: Tensor) -> tuple[int, ...]:
-        return (1, -1, *[1] * (x.ndim - 2))
+    def _by_the_batch_alone(self, x: Tensor) -> Tensor:
+        if x.numel() == x.shape[1]:  # a value is its own mean: nothing but the bias is left
+            shape = (1, -1, *[1] * (x.ndim - 2))
+            return torch.zeros_like(x) * self.weight.view(shape) + self.bias.view(shape)
+        return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
 
     @staticmethod
     @torch.no_grad()
     def _of_batch(x: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
-        """Return the batch's mean and variance (C,): biased, as batch normalisation trains with, or unbiased."""
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        values = x.numel() // x.shape[1]
-        var, mean = torch.var_mean(x, axes, correction=0 if biased else min(1, values - 1))
-        return mean, var
+        """Return the batch's mean and variance (C,): biased, as batch normalisation trains with, or unbiased.
+
+        Two plain reductions over the rows of channels that lie together in memory: several times as fast on a CPU as
+        one of the variance over the other axes.
+        """
+        rows = x.movedim(1, -1).reshape(-1, x.shape[1])
+        values = len(rows)
+        mean = rows.mean(0)
+        squares = (rows - mean).square_().sum(0)
+        return mean, squares / (values if biased else max(1, values - 1))
 
     @torch.no_grad()
     def _follow(self, batch_mean: Tensor, batch_var: Tensor, share: float) -> None:

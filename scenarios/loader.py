@@ -46,8 +46,8 @@ def describe(name: str) -> str:
 def load(source: str | pathlib.Path, overrides: Sequence[str] = (), seed: int | None = None) -> Scenario:
     """Read and check a scenario file, or a packaged scenario by its name.
 
-    Files that it names are relative to its folder. Each override is `path.to.field=value`; `seed` replaces
-    the scenario's. Raises ScenarioError with every mistake.
+    Files that it names are relative to its folder, those of a packaged one to the present folder. Each override is
+    `path.to.field=value`; `seed` replaces the scenario's. Raises ScenarioError with every mistake.
     """
     path, label = find(source)
     document = read(path, label)
@@ -61,7 +61,8 @@ def load(source: str | pathlib.Path, overrides: Sequence[str] = (), seed: int | 
     ]
     found += [(AFTER_THE_FILE, text) for text in _apply(draft, overrides, seed)]
     try:
-        scenario = Scenario.model_validate(draft.data, context={"folder": path.resolve().parent})
+        folder = pathlib.Path.cwd() if path.parent == LIBRARY else path.resolve().parent
+        scenario = Scenario.model_validate(draft.data, context={"folder": folder})
     except ValidationError as error:
         explained = mistakes.explain(draft, error.errors(include_url=False))
         found += [placed(draft, label, mistake) for mistake in explained]

@@ -192,13 +192,13 @@ def _conduct(
     try:
         with study_display(None if quiet else output, session, jobs) as watch:
             session.run(Workers(jobs, options), watch)
+        if session.count("done"):
+            _conclude(folder, quiet)
     except KeyboardInterrupt:
         done = f"{session.count('done')} of {len(session.units)} runs are done"
         text = f"interrupted: {done}; the same command goes on from there ({folder})"
         errors.print(text, style="yellow", markup=False)
         raise typer.Exit(130) from None
-    if session.count("done"):
-        _conclude(folder, quiet)
     for failure in failures(session):
         errors.print(failure, style="red", markup=False)
     for note in [] if quiet else notes(session):
@@ -258,13 +258,47 @@ def list_names() -> None:
 
 @app.command()
 def plot(folder: FolderArgument) -> None:
-    """Draw the figures of a result folder again, and print its tables."""
+    """Draw the figures of a result or study folder again, and print its tables."""
     from analysis.conclusion import conclude  # noqa: PLC0415
     from analysis.reading import ResultsError  # noqa: PLC0415
+    from analysis.runs import is_study  # noqa: PLC0415
 
     with mistakes(ResultsError):
-        conclude(folder)
-        _show(folder)
+        if is_study(folder):
+            _conclude(folder, quiet=False)
+        else:
+            conclude(folder)
+            _show(folder)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Result and study folders.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write tables and figures into this folder.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write into --out although it holds something.")
+    ] = False,
+) -> None:
+    """Compare runs of any kind: single ones, folders of several strategies, and studies.
+
+    Runs with the same seed are paired; the first strategy is the reference.
+    """
+    from analysis.gathering import gather  # noqa: PLC0415
+    from analysis.measures import Measures  # noqa: PLC0415
+    from analysis.reading import ResultsError  # noqa: PLC0415
+    from analysis.study import comparison_folder, write_conclusion  # noqa: PLC0415
+    from analysis.study_console import measure_tables  # noqa: PLC0415
+
+    with mistakes(ResultsError):
+        measures = Measures(gather(folders))
+        destination = None if out is None else comparison_folder(out, force=force)
+        for table in measure_tables(measures):
+            output.print(table)
+        if destination is not None:
+            write_conclusion(measures, destination)
+            output.print(f"tables and figures: {out}", markup=False, soft_wrap=True)
 
 
 @app.command()

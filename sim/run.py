@@ -102,13 +102,14 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
 
 def _conclude(folder: Path, options: Options) -> None:
     """Write what follows from the tables."""
-    from analysis.conclusion import conclude  # noqa: PLC0415 - heavy
+    if options.figures:
+        from analysis.conclusion import conclude  # noqa: PLC0415 - heavy
+
+        conclude(folder)
+        return
     from analysis.reading import with_tables  # noqa: PLC0415
     from analysis.summary import write_summary  # noqa: PLC0415
 
-    if options.figures:
-        conclude(folder)
-        return
     for own_folder in with_tables(folder).values():
         write_summary(own_folder)
 

@@ -103,10 +103,10 @@ class Session:
             choose_device(options.device)
         try:
             self._check_folder()
-            for folder in (self.folder, self.store):
-                folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.folder / STUDY, loader.dump(self.plan.study))
             self.write_table()
+            self.store.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
                 f"{self.folder}: cannot be written: {error.strerror}; choose another --out"

@@ -95,13 +95,11 @@ def units_of(plan: Plan) -> list[Unit]:
         for strategy in point.scenario.strategy:
             match = getattr(strategy, "match", None) if getattr(strategy, "share", None) is None else None
             for seed in plan.seeds:
-                # What a scenario says about itself is left out: it is no part of what is computed.
-                changes = {"strategy": (strategy,), "seed": seed, "description": ""}
                 found[number, label_of(strategy), seed] = Unit(
                     point.labels,
                     label_of(strategy),
                     seed,
-                    point.scenario.model_copy(update=changes),
+                    point.scenario.model_copy(update={"strategy": (strategy,), "seed": seed}),
                     None if match is None else found[number, match, seed],
                 )
     return list(found.values())

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -69,12 +69,17 @@ class Report:
     wall_s: float = 0.0
 
 
+Target = Callable[[Connection, "Options"], None]
+"""What a process does: like `work`, it answers every task on the connection with reports."""
+
+
 class Workers:
     """As many processes as there are jobs, started when they are needed and replaced when they die."""
 
-    def __init__(self, jobs: int, options: Options) -> None:
+    def __init__(self, jobs: int, options: Options, target: Target | None = None) -> None:
         self.jobs = jobs
         self.options = options
+        self.target = target or work
         self._workers: list[_Worker] = []
 
     @property
@@ -86,7 +91,7 @@ class Workers:
         """Begin a task; there must be room for it."""
         worker = next((worker for worker in self._workers if worker.task is None), None)
         if worker is None:
-            worker = _Worker(self.options)
+            worker = _Worker(self.target, self.options)
             self._workers.append(worker)
         worker.begin(task)
 
@@ -111,17 +116,17 @@ class Workers:
                     died = report.error.startswith(DIED)  # of the interrupt
                     yield replace(report, status="interrupted", error="") if died else report
         finally:
-            for worker in self._workers:
-                worker.end()
+            while self._workers:
+                self._workers.pop().end()
 
 
 class _Worker:
     """One process, and the task that it is at."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, target: Target, options: Options) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=work, args=(theirs, options), daemon=True)
+        self.process: SpawnProcess = context.Process(target=target, args=(theirs, options), daemon=True)
         self.task: Task | None = None
         self.dead = False
         # Ctrl-C reaches every process of the terminal, but it is the parent that decides; a process that is being
@@ -135,7 +140,7 @@ class _Worker:
 
     def begin(self, task: Task) -> None:
         self.task = task
-        with suppress(BrokenPipeError):  # it died while idle, which `receive` will find
+        with suppress(OSError):  # it died while idle, which `receive` will find
             self.connection.send(task)
 
     def receive(self) -> Report:
@@ -160,11 +165,10 @@ class _Worker:
             self.process.terminate()
 
     def end(self) -> None:
-        """End the process, by force if it is still busy."""
-        if self.task is not None:
-            self.process.kill()
-        self.connection.close()
+        """End the process at once: an idle one has nothing left to write, a busy one has had its time."""
+        self.process.kill()
         self.process.join()
+        self.connection.close()
 
 
 def _cause(exitcode: int | None) -> str:
