@@ -26,6 +26,20 @@ _ELSEWHERE = {
 }
 
 
+LIBRARY = pathlib.Path(__file__).parent / "studies"
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the packaged studies, sorted."""
+    return tuple(sorted(path.stem for path in LIBRARY.glob("*.yaml")))
+
+
+def describe(name: str) -> str:
+    """Return the description of a packaged study."""
+    data = loader.read(LIBRARY / f"{name}.yaml", f"{name}.yaml").data
+    return str(data["description"])
+
+
 @dataclass(frozen=True)
 class Plan:
     """A study with all that the command line replaced, its points and its seeds."""
@@ -38,18 +52,20 @@ class Plan:
 def load(
     source: str | pathlib.Path, ablation: Ablation, overrides: Sequence[str] = (), seeds: str | None = None
 ) -> Plan:
-    """Read and check a study file with every one of its points; raises ScenarioError with every mistake.
+    """Read and check a study file, or a packaged study by its name, with every one of its points.
 
-    `overrides` are like those of scenarios and win over the study's `set`; `seeds` replaces the study's. Files that
+    Raises ScenarioError with every mistake. `overrides` are like those of scenarios and win over the study's `set`; `seeds` replaces the study's. Files that
     scenarios name are relative to the base's folder, or to the study's where the base is packaged.
     """
     label, path = str(source), pathlib.Path(source)
     try:
-        exists = path.exists()
+        exists = path.is_file() or (path.exists() and label not in names())
     except (OSError, ValueError) as error:  # too long, a null byte
         raise ScenarioError(f"{sentences.shown(label)}: not the path of a file: {error}") from error
-    if not exists:
-        raise ScenarioError(f"{label}: no such study file")
+    if not exists and label in names():
+        label, path = f"{label}.yaml", LIBRARY / f"{label}.yaml"
+    elif not exists:
+        raise ScenarioError(f"{label}: no such study file, and no packaged study; packaged: {', '.join(names())}")
     document = loader.read(path, label)
     if not isinstance(document.data, dict):
         content = "is empty" if document.data is None else "is not a mapping"

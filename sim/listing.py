@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from scenarios import catalogue, loader
+from scenarios import catalogue, loader, study_loader
 
 ROOMS = {
     "strategies": catalogue.STRATEGIES,
@@ -29,7 +29,8 @@ def listing() -> dict[str, list[tuple[str, str]]]:
         for title, room in ROOMS.items()
     }
     packaged = {"packaged models": _packaged_models(), "packaged data sets": _packaged_data()}
-    return {"scenarios": scenarios} | rooms | packaged
+    studies = [(name, study_loader.describe(name).split("\n")[0]) for name in study_loader.names()]
+    return {"scenarios": scenarios, "studies": studies} | rooms | packaged
 
 
 def _packaged_models() -> list[tuple[str, str]]:

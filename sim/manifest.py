@@ -16,13 +16,13 @@ from sim.results import MANIFEST
 PACKAGES = ("torch", "torchvision", "timm", "simpy", "numpy", "pandas", "pyarrow", "pillow")
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     return {"python": platform.python_version(), "cema-lab": version("cema-lab")} | {
         package: version(package) for package in PACKAGES
     }
 
 
-def _git_state() -> dict[str, Any] | None:
+def git_state() -> dict[str, Any] | None:
     """Return commit and cleanliness of the checkout that holds this file; None outside of one."""
     folder = Path(__file__).parent
 
@@ -82,8 +82,8 @@ class Manifest:
     wall_s: float = 0.0
     error: str | None = None
     damaged: dict[str, str] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=_versions)
-    git: dict[str, Any] | None = field(default_factory=_git_state)
+    versions: dict[str, str] = field(default_factory=package_versions)
+    git: dict[str, Any] | None = field(default_factory=git_state)
     hardware: dict[str, Any] = field(default_factory=_hardware)
 
     def write(self, folder: Path) -> None:

@@ -28,9 +28,9 @@ def failures(session: Session) -> list[str]:
 
 def notes(session: Session) -> list[str]:
     """Return a line if stored runs were made by another version, and one if runs come from different devices."""
-    from sim.manifest import _git_state, _versions  # noqa: PLC0415
+    from sim.manifest import git_state, package_versions  # noqa: PLC0415
 
-    commit, versions = (_git_state() or {}).get("commit"), _versions()
+    commit, versions = (git_state() or {}).get("commit"), package_versions()
     done = [run for run in session.runs.values() if run.status == "done"]
     manifests = [(run, manifest_of(run.folder)) for run in done]
     others = sum(

@@ -24,6 +24,11 @@ def test_reads_the_columns_asked_for(cema: Path) -> None:
     assert len(read_table(cema, "transfers")) == 4
 
 
+def test_optional_columns_come_where_the_file_has_them(cema: Path) -> None:
+    table = read_table(cema, "devices", ["device"], optional=["flops", "samples_of_another_version"])
+    assert list(table) == ["device", "flops"]
+
+
 def test_reads_predicted_batches_only(source: Path) -> None:
     assert read_predicted(source, ["correct"])["correct"].tolist() == [8, 4, 6, 2, 3]
 

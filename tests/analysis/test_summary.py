@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from analysis.summary import summarise, write_summary
 
 CONTRACT = [
@@ -81,6 +83,15 @@ def test_cloud_and_devices(cema: Path) -> None:
     assert summary["cloud_busy_s"] == (7 - 5) + (40 - 38)
     assert summary["cloud_flops"] == 150
     assert summary["device_flops"] == 3_000
+
+
+def test_damaged_samples_where_devices_count_them(cema: Path) -> None:
+    path = cema / "devices.parquet"
+    devices = pd.read_parquet(path)
+    devices.drop(columns="samples_damaged", errors="ignore").to_parquet(path)
+    assert "damaged_samples" not in summarise(cema)
+    devices.assign(samples_damaged=[2, 0, 1]).to_parquet(path)
+    assert summarise(cema)["damaged_samples"] == 3
 
 
 def test_versions_of_two_students_are_two_updates(writer: Callable[..., Path], tmp_path: Path) -> None:

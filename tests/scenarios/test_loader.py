@@ -241,7 +241,9 @@ def test_packaged_scenarios(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", loader.names())
-def test_every_packaged_scenario_loads_and_describes_itself(name):
+def test_every_packaged_scenario_loads_and_describes_itself(name, tmp_path, monkeypatch):
+    (tmp_path / "imagenet-sample").mkdir()
+    monkeypatch.chdir(tmp_path)  # where the files of packaged scenarios are looked for
     assert loader.load(name).description == loader.describe(name) != ""
 
 

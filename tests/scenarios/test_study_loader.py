@@ -8,7 +8,8 @@ import pytest
 
 from scenarios import loader
 from scenarios.loader import ScenarioError
-from scenarios.study_loader import LARGEST, ablate, load, read_seeds
+from scenarios.study_loader import LARGEST, ablate, describe, load, names, read_seeds
+from sim.ablation import variants as standard_variants
 
 MINIMAL = Path(__file__).parent.parent / "data" / "minimal.yaml"
 HEAD = "name: city\nbase: minimal.yaml\n"
@@ -308,7 +309,9 @@ def test_a_base_that_is_not_there(write, base, message):
 
 
 def test_a_study_that_is_not_there(write):
-    assert mistakes("none.yaml") == ["none.yaml: no such study file"]
+    assert mistakes("none.yaml") == [
+        "none.yaml: no such study file, and no packaged study; packaged: ablation, strategies"
+    ]
     assert mistakes(write("", "")) == [
         "study.yaml: is empty; a study has the fields: name, description, base, set, strategies, seeds, axes"
     ]
@@ -340,3 +343,17 @@ def test_loading_leaves_torch_alone():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", names())
+def test_packaged_studies_are_valid_and_described(name):
+    found = load(name, standard_variants)
+    assert found.study.name == name
+    assert len(found.points) >= 5
+    assert len(found.seeds) >= 5
+    assert describe(name).split("\n")[0].endswith(".")
+
+
+def test_a_file_wins_over_a_packaged_study_of_its_name(write, tmp_path):
+    Path(write("seeds: [9]\n")).rename(tmp_path / "strategies")
+    assert plan("strategies").seeds == (9,)

@@ -39,4 +39,4 @@ def test_in_a_checkout_it_names_the_commit(monkeypatch):
         "run",
         lambda command, **_: subprocess.CompletedProcess(command, 0, answers[command[3]] + "\n"),
     )
-    assert manifest._git_state() == {"commit": "0123abc", "dirty": True}
+    assert manifest.git_state() == {"commit": "0123abc", "dirty": True}

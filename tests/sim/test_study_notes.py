@@ -13,7 +13,7 @@ from sim.workers import TRACEBACK
 @pytest.fixture
 def done(session, monkeypatch):
     """A study of three seeds whose runs are done, by this version, on a processor; the first two were stored."""
-    monkeypatch.setattr(manifest, "_git_state", lambda: {"commit": "now", "dirty": False})
+    monkeypatch.setattr(manifest, "git_state", lambda: {"commit": "now", "dirty": False})
     made = session(seeds=[0, 1, 2])
     for run in made.runs.values():
         run.status, run.stored = "done", run.scenario.seed < 2
@@ -23,7 +23,7 @@ def done(session, monkeypatch):
 
 
 def write(run, **changes):
-    written = {"versions": manifest._versions(), "git": {"commit": "now"}, "device": "cpu"} | changes
+    written = {"versions": manifest.package_versions(), "git": {"commit": "now"}, "device": "cpu"} | changes
     (run.folder / MANIFEST).write_text(json.dumps(written))
 
 
