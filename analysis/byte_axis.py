@@ -43,6 +43,11 @@ def decades(lowest: float, highest: float, most: int = 7) -> list[float]:
         if len(ticks) <= most:
             break
     if len(ticks) < 2:
-        ticks = [float(tick) for tick in MaxNLocator(most - 1).tick_values(lowest, highest)]
+        ticks = [float(tick) for tick in MaxNLocator(min(4, most - 1)).tick_values(lowest, highest)]
         ticks = [tick for tick in ticks if lowest <= tick <= highest]
-    return ticks[:: -(-len(ticks) // most)]
+    apart = 0.5 / most * np.log(highest / lowest)  # on paper: no two ticks may be closer
+    kept: list[float] = []
+    for tick in reversed(ticks[:: -(-len(ticks) // most)]):
+        if not kept or np.log(kept[-1] / tick) >= apart:
+            kept.append(tick)
+    return kept[::-1]

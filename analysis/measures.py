@@ -189,6 +189,7 @@ def compared_pairs(runs: Runs) -> list[_Pair]:
         _Pair(label, partner, "matched")
         for label in runs.strategies
         for partner in runs.partners.get(label, [])
+        if partner != runs.reference
     ]
     return [*first, *matched]
 

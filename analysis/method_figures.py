@@ -70,8 +70,9 @@ def draw_thresholds(table: pd.DataFrame, scenario: dict[str, Any]) -> Figure | N
             own = rows[(rows["group"] == group) & (rows["key"] == key)]
             for _device, line in own.groupby("device"):
                 panel.plot(line["arrival_s"] / unit_s, line["value"], color=colour, linewidth=0.5, alpha=0.35)
-            median = _median_of_devices(own)
-            panel.plot(median.index / unit_s, median, color=colour, linewidth=1.8)
+            if len(own):
+                median = _median_of_devices(own)
+                panel.plot(median.index / unit_s, median, color=colour, linewidth=1.8)
         bands.draw(panel, group)
         panel.set_xlim(0, duration_s / unit_s)
         panel.set_ylim(bottom=0)

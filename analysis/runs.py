@@ -101,15 +101,16 @@ class Runs:
     def partners(self) -> dict[str, list[str]]:
         """The strategies whose budget was matched to another's, by the label of that other one.
 
-        The scenario of such a run says `match`; a random partner is also known by its label `random-X`.
+        A random partner is known by its label `random-X`, and else by the `match` of its scenario: two strategies of
+        equal content share a run, whose scenario is then that of the first.
         """
         found: dict[str, list[str]] = {}
         for label, settings in self.settings.items():
-            original = str(settings.get("label") or settings.get("name") or label)
-            name = str(settings.get("match") or original.removeprefix("random-"))
+            own = label.removeprefix("random-")
+            name = own if own != label else str(settings.get("match") or label)
             choices = (labelled(name, self._first_runs[label].source), name)
             matched = next((choice for choice in choices if choice in self.settings), None)
-            if matched is not None and name != original:
+            if matched is not None and name != label:
                 found.setdefault(matched, []).append(label)
         return found
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -59,13 +60,12 @@ def _point_table(measures: Measures, point: Point | None) -> Table:
     rows = measures.at(measures.table, point)
     differences = measures.at(measures.differences, point).set_index(["strategy", "reference"])
     several, has_partners = len(runs.strategies) > 1, any(map(runs.random_partner, runs.strategies))
-    table = light_table(
-        ": ".join(filter(None, [runs.name, runs.point_text(point)])), _caption(measures, rows)
-    )
+    title = ": ".join(filter(None, [runs.name, runs.point_text(point)]))
+    table = light_table(escape(title), _caption(measures, rows))
     table.add_column("strategy", overflow="fold")
     table.add_column("online\naccuracy", justify="right", no_wrap=True)
     if several:
-        table.add_column(f"difference\nto {runs.reference}", justify="right")
+        table.add_column(escape(f"difference\nto {runs.reference}"), justify="right")
     if has_partners:
         table.add_column("difference\nto random\npartner", justify="right")
     for header in ("upload\nshare", "uplink\ndownlink", "FLOPs\ncloud\ndevice"):
@@ -73,7 +73,7 @@ def _point_table(measures: Measures, point: Point | None) -> Table:
     seeds = int(rows["seeds"].max()) if len(rows) else 0
     for row in rows.to_dict("records"):
         label = str(row["strategy"])
-        cells = [label if row["seeds"] == seeds else f"{label}\n({row['seeds']} of {seeds} seeds)"]
+        cells = [label if row["seeds"] == seeds else f"{label}\n{_fewer_seeds(row, seeds)}"]
         cells.append(_with_interval(row["accuracy"], row["accuracy_low"], row["accuracy_high"]))
         if several:
             cells.append(_difference(differences, label, runs.reference, row["seeds"]))
@@ -84,6 +84,11 @@ def _point_table(measures: Measures, point: Point | None) -> Table:
         cells.append(f"{flops_text(row['cloud_flops'])}\n{flops_text(row['device_flops'])}")
         table.add_row(*(Text(cell) for cell in cells))
     return table
+
+
+def _fewer_seeds(row: dict[Any, Any], seeds: int) -> str:
+    interval = ", interval across devices" if row["across"] == "devices" else ""
+    return f"({row['seeds']} of {seeds} seeds{interval})"
 
 
 def _caption(measures: Measures, rows: pd.DataFrame) -> str:
@@ -138,7 +143,7 @@ def flops_text(operations: float) -> str:
 
 def _change_table(measures: Measures) -> Table:
     runs = measures.runs
-    caption = _RECOVERY_CAPTION.format(reference=runs.unadapted)
+    caption = escape(_RECOVERY_CAPTION.format(reference=runs.unadapted))
     title = "forgetting and recovery" + (", over all points" if len(runs.points) > 1 else "")
     table = light_table(title, caption)
     table.add_column("strategy", overflow="fold")

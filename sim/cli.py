@@ -110,7 +110,9 @@ def _show(folder: Path) -> None:
 
 @app.command()
 def sweep(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, or the name of a packaged one.")],
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="A study file, or the name of a packaged one.")
+    ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the study.")] = None,
     runs: RunsOption = None,
     seeds: SeedsOption = None,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from analysis.style import RC
+from analysis.summary import write_summary
 from sim.results import MANIFEST, SCENARIO, TABLES
 
 Rows = list[dict[str, Any]]
@@ -135,6 +139,12 @@ def write_run(
     return folder
 
 
+@pytest.fixture(autouse=True)
+def style() -> Iterator[None]:
+    with matplotlib.rc_context(RC):
+        yield
+
+
 @pytest.fixture
 def writer() -> Callable[..., Path]:
     return write_run
@@ -206,6 +216,7 @@ def write_study(
 ) -> Path:
     """Write a study with the axis `world`, or with no axis where there are no worlds; some runs failed."""
     rows = []
+    folder.mkdir(exist_ok=True)
     for world in worlds or ("mild",):
         for label in labels:
             for seed in seeds:
@@ -232,6 +243,15 @@ def study_writer() -> Callable[..., Path]:
     return write_study
 
 
+@pytest.fixture(scope="session")
+def study_as_left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_study(tmp_path_factory.mktemp("left") / "study")
+    for run in (folder / "runs").iterdir():
+        write_summary(run)
+    return folder
+
+
 @pytest.fixture
-def study(tmp_path: Path) -> Path:
-    return write_study(tmp_path / "study")
+def study(study_as_left: Path, tmp_path: Path) -> Path:
+    """A study of five seeds, three strategies and two worlds, for each test to do with as it likes."""
+    return shutil.copytree(study_as_left, tmp_path / "study")

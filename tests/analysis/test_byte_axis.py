@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from analysis.byte_axis import byte_axis, decades
@@ -16,6 +18,20 @@ from analysis.byte_axis import byte_axis, decades
 )
 def test_ticks(lowest: float, highest: float, ticks: list[float]) -> None:
     assert decades(lowest, highest) == pytest.approx(ticks)
+
+
+def test_few_ticks_stand_apart() -> None:
+    assert decades(900e3, 2.4e6, most=3) == pytest.approx([1e6, 2e6])
+    assert decades(1.1e6, 2.9e6) == pytest.approx([1.5e6, 2e6, 2.5e6])
+    assert decades(3.6e3, 9.3e3, most=3) == pytest.approx([6e3, 9e3])
+
+
+@given(st.floats(1, 1e9), st.floats(1.05, 1e6), st.integers(3, 9))
+def test_ticks_are_few_ascending_and_within(lowest: float, factor: float, most: int) -> None:
+    ticks = decades(lowest, lowest * factor, most)
+    assert len(ticks) <= most
+    assert ticks == sorted(set(ticks))
+    assert all(lowest <= tick <= lowest * factor for tick in ticks)
 
 
 def test_nothing_sent_has_an_axis_too() -> None:

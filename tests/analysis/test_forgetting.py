@@ -10,8 +10,8 @@ from analysis.forgetting import first_shifted_batches, forgetting
 from analysis.runs import read_runs
 
 
-def test_clean_batches_after_the_first_shift_count(study: Path) -> None:
-    table = forgetting(read_runs(study)).set_index(["world", "strategy"])
+def test_clean_batches_after_the_first_shift_count(study_as_left: Path) -> None:
+    table = forgetting(read_runs(study_as_left)).set_index(["world", "strategy"])
     assert table.index.tolist() == [
         (world, label) for world in ("(mean)", "mild", "harsh") for label in ("cema", "random-cema")
     ]

@@ -12,11 +12,12 @@ from analysis.measures import Measures, compared_pairs, measured
 from analysis.reading import ResultsError
 from analysis.runs import read_runs
 from analysis.seeds import seed_interval
+from analysis.study import conclude_study
 
 
-@pytest.fixture
-def measures(study: Path) -> Measures:
-    return Measures(read_runs(study))
+@pytest.fixture(scope="module")
+def measures(study_as_left: Path) -> Measures:
+    return Measures(read_runs(study_as_left))
 
 
 def _row(table: pd.DataFrame, **where: str) -> dict[str, object]:
@@ -83,10 +84,23 @@ def test_the_matched_partner_is_a_reference_too(measures: Measures) -> None:
     ]
 
 
+def test_a_partner_that_comes_first_is_the_reference_once(
+    study_writer: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = study_writer(tmp_path / "s", ("random-cema", "cema", "source"), range(1), ())
+    measures = Measures(read_runs(folder))
+    assert [tuple(pair)[:2] for pair in compared_pairs(measures.runs)] == [
+        ("cema", "random-cema"),
+        ("source", "random-cema"),
+    ]
+    assert conclude_study(folder)
+
+
 def test_a_seed_that_one_of_a_pair_lacks_does_not_count(
     study_writer: Callable[..., Path], tmp_path: Path
 ) -> None:
-    measures = Measures(read_runs(study_writer(tmp_path / "s", failed=(("cema", 2, "mild"),))))
+    failed = (("cema", 2, "mild"),)
+    measures = Measures(read_runs(study_writer(tmp_path / "s", ("source", "cema"), failed=failed)))
     row = _row(measures.differences, world="mild", strategy="cema", reference="source")
     assert (row["seeds"], row["accuracy_difference"]) == (4, pytest.approx(2 / 30))
     assert row["difference_resolved"] is False

@@ -140,8 +140,8 @@ def test_a_world_that_stays_clean_does_not_change(writer: Callable[..., Path], t
     assert changes(_write(tmp_path / "run", writer, [("a", "none", 0)] * 3)).empty
 
 
-def test_one_row_per_point_strategy_and_change(study: Path) -> None:
-    table = recovery(read_runs(study))
+def test_one_row_per_point_strategy_and_change(study_as_left: Path) -> None:
+    table = recovery(read_runs(study_as_left))
     assert len(table) == 2 * 3 * 2
     assert table.loc[:1, ["world", "strategy", "corruption", "status", "start_s"]].to_numpy().tolist() == [
         ["mild", "source", "fog", "too short", 11.0],

@@ -11,8 +11,8 @@ from analysis.seeds import seed_interval
 from analysis.study_accuracy import draw_study_accuracy, highlighted, study_accuracy_over_time
 
 
-def test_the_mean_over_seeds_in_each_bin(study: Path) -> None:
-    table = study_accuracy_over_time(read_runs(study))
+def test_the_mean_over_seeds_in_each_bin(study_as_left: Path) -> None:
+    table = study_accuracy_over_time(read_runs(study_as_left))
     assert len(table) == 2 * 3 * 3
     rows = table[(table["world"] == "mild") & (table["strategy"] == "cema")]
     assert rows["time_s"].tolist() == [5, 15, 25]
@@ -35,8 +35,8 @@ def _lines(figure: object) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
-def test_a_panel_for_each_point_and_group(study: Path) -> None:
-    measures = Measures(read_runs(study))
+def test_a_panel_for_each_point_and_group(study_as_left: Path) -> None:
+    measures = Measures(read_runs(study_as_left))
     figure = draw_study_accuracy(study_accuracy_over_time(measures.runs), measures, measures.runs.points)
     titles = [panel.child_axes[0].get_title(loc="left") for panel in figure.axes]
     assert titles == ["mild, cam", "harsh, cam"]

@@ -17,6 +17,11 @@ from analysis.reading import ResultsError
 from analysis.study_console import difference_text, flops_text, measure_tables, recovery_texts, study_tables
 
 
+@pytest.fixture(scope="module")
+def parts(study_as_left: Path) -> list[Any]:
+    return study_tables(study_as_left)
+
+
 def _tables(parts: list[Any]) -> list[Table]:
     return [part for part in parts if isinstance(part, Table)]
 
@@ -35,8 +40,8 @@ def _printed(parts: list[Any], width: int = 80) -> str:
     return console.file.getvalue()
 
 
-def test_a_table_for_each_point_one_for_the_mean_and_one_for_changes(study: Path) -> None:
-    titles = [table.title for table in _tables(study_tables(study))]
+def test_a_table_for_each_point_one_for_the_mean_and_one_for_changes(parts: list[Any]) -> None:
+    titles = [table.title for table in _tables(parts)]
     assert titles == [
         "study: mild",
         "study: harsh",
@@ -45,13 +50,13 @@ def test_a_table_for_each_point_one_for_the_mean_and_one_for_changes(study: Path
     ]
 
 
-def test_rows(study: Path) -> None:
-    mild = _tables(study_tables(study))[0]
+def test_rows(parts: list[Any]) -> None:
+    mild = _tables(parts)[0]
     source, cema, random = _cells(mild)
-    assert source == ["source", "58.7 %\n[57.3, 60.0]", "-", "-", "0.0 %", "0 B\n0 B", "0\n1 k"]
+    assert source == ["source", "58.7 %\n[56.7, 60.0]", "-", "-", "0.0 %", "0 B\n0 B", "0\n1 k"]
     assert cema == [
         "cema",
-        "66.0 %\n[63.3, 68.7]",
+        "66.0 %\n[63.3, 69.3]",
         "+7.3\n[+6.7, +9.3]",
         "+0.7 ~\n[+0.0, +2.7]",
         "10.0 %",
@@ -61,15 +66,15 @@ def test_rows(study: Path) -> None:
     assert random[2:4] == ["+6.7\n[+6.7, +6.7]", "-"]
 
 
-def test_forgetting_and_recovery(study: Path) -> None:
-    table = _tables(study_tables(study))[-1]
+def test_forgetting_and_recovery(parts: list[Any]) -> None:
+    table = _tables(parts)[-1]
     assert _cells(table)[1] == ["cema", "-10.0\n[-10.0, -10.0]", "-", "-", "4 too short"]
     assert "less that of source on the same ones" in str(table.caption)
 
 
 def test_missing_seeds_are_told(study_writer: Callable[..., Path], tmp_path: Path) -> None:
     failed = (("cema", 2, "mild"), ("random-cema", 1, "mild"))
-    tables = _tables(study_tables(study_writer(tmp_path / "study", failed=failed)))
+    tables = _tables(study_tables(study_writer(tmp_path / "study", worlds=("mild",), failed=failed)))
     cema = _cells(tables[0])[1]
     assert cema[0] == "cema\n(4 of 5 seeds)"
     assert cema[3].endswith("(3 seeds)")
@@ -77,8 +82,18 @@ def test_missing_seeds_are_told(study_writer: Callable[..., Path], tmp_path: Pat
     assert tables[-1].title == "runs without results"
 
 
-def test_fits_a_terminal_of_80_columns(study: Path) -> None:
-    printed = _printed(study_tables(study))
+def test_a_strategy_with_one_seed_among_several_says_so(
+    study_writer: Callable[..., Path], tmp_path: Path
+) -> None:
+    failed = tuple(("cema", seed, "a [b]") for seed in (1, 2))
+    folder = study_writer(tmp_path / "s", ("source", "cema"), range(3), ("a [b]",), failed)
+    [first, *_] = _tables(study_tables(folder))
+    assert _cells(first)[1][0] == "cema\n(1 of 3 seeds, interval across devices)"
+    assert "s: a [b]" in _printed([first])
+
+
+def test_fits_a_terminal_of_80_columns(parts: list[Any]) -> None:
+    printed = _printed(parts)
     assert "…" not in printed
     assert printed.count("brackets: 95 % interval across 5 seeds") == 1
 
