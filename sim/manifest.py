@@ -17,6 +17,7 @@ PACKAGES = ("torch", "torchvision", "timm", "simpy", "numpy", "pandas", "pyarrow
 
 
 def package_versions() -> dict[str, str]:
+    """Return the versions of Python, of this package and of those that it computes with."""
     return {"python": platform.python_version(), "cema-lab": version("cema-lab")} | {
         package: version(package) for package in PACKAGES
     }

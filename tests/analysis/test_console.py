@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from analysis.console import result_table, shift_table
+from analysis.console import damage_notes, result_table, shift_table
 
 
 def _printed(table: Table, width: int = 100) -> str:
@@ -80,3 +80,19 @@ def test_a_run_interrupted_before_any_prediction(writer: Callable[..., Path], tm
     folder = writer(tmp_path / "run", "cema", {}, {"status": "interrupted"})
     assert _cells(result_table(folder))[0][:2] == ["cema\n(interrupted)", "-"]
     assert _cells(shift_table(folder)) == []
+
+
+def test_what_is_not_resolved_is_explained_where_there_is_such(both: Path, cema: Path) -> None:
+    assert "fewer than 6 devices" in " ".join(_printed(result_table(both)).split())
+    assert "not resolved" not in _printed(result_table(cema))
+
+
+def test_damaged_images_are_named(cema: Path) -> None:
+    assert damage_notes(cema) == []
+    manifest = json.loads((cema / "manifest.json").read_text())
+    manifest["damaged"] = {f"{number}.png": "cut short" for number in range(5)}
+    (cema / "manifest.json").write_text(json.dumps(manifest))
+    assert damage_notes(cema) == [
+        "cema: 5 damaged images left out: 0.png (cut short), 1.png (cut short), 2.png (cut short)"
+        " and 2 more in manifest.json"
+    ]

@@ -64,6 +64,15 @@ def test_another_match_is_a_partner_but_not_a_random_one(
     assert runs.unadapted == "cema"
 
 
+def test_a_shared_run_leaves_each_label_its_partner(small_run: Callable[..., Path], tmp_path: Path) -> None:
+    matching = [{"name": "random_selection", "label": "random-one", "match": "one"}]
+    shared = small_run(tmp_path / "shared", "random-one", 0, (1, 1, 1), strategy=matching)
+    own = small_run(tmp_path / "own", "one", 0, (1, 1, 1))
+    folders = {"one": own, "two": own, "random-one": shared, "random-two": shared}
+    runs = Runs("x", (), tuple(Run(label, 0, (), folder) for label, folder in folders.items()))
+    assert runs.partners == {"one": ["random-one"], "two": ["random-two"]}
+
+
 def test_labels_of_axes_stay_text(study_writer: Callable[..., Path], tmp_path: Path) -> None:
     runs = read_runs(study_writer(tmp_path / "s", ("source",), range(1), ("NA", "1.0")))
     assert runs.points == [("NA",), ("1.0",)]

@@ -256,3 +256,69 @@ def test_packaged_models_need_no_permission(tiny):
 
 def test_the_default_folder_is_named_after_scenario_and_seed(tiny):
     assert default_folder(tiny.scenario(seed=3)) == Path("results/tiny-3")
+
+
+COLOURED = """
+from models.networks import ResidualNetwork
+
+
+def build():
+    return ResidualNetwork((4, 8), (1, 1), 2, 3)
+"""
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A scenario on a folder of two classes of photographs, one of which is cut short."""
+    import numpy as np  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    from models.networks import ResidualNetwork  # noqa: PLC0415
+    from scenarios.schema import Scenario  # noqa: PLC0415
+
+    generator = np.random.default_rng(0)
+    for place in ("cats", "dogs"):
+        (tmp_path / "images" / place).mkdir(parents=True)
+        for number in range(4):
+            pixels = generator.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / place / f"{number}.png")
+    broken = tmp_path / "images" / "dogs" / "2.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    (tmp_path / "coloured.py").write_text(COLOURED, encoding="utf-8")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file(ResidualNetwork((4, 8), (1, 1), 2, 3).state_dict(), str(tmp_path / "edge.safetensors"))
+    model = {"factory": "coloured.py:build", "checkpoint": "edge.safetensors", "num_classes": 2}
+    described = {
+        "name": "photographs",
+        "duration_s": 4.0,
+        "data": {"folder": "images", "size": 8},
+        "models": {"edge": model | {"mean": [0.5] * 3, "std": [0.25] * 3}},
+        "strategy": "source",
+        "cloud": {"gflops": 1.0},
+        "groups": {
+            "cameras": {
+                "stream": {"rate_hz": 2.0, "batch_size": 2, "phase": "zero"},
+                "compute": {"gflops": 1.0},
+                "link": {"uplink_mbps": 1.0, "downlink_mbps": 1.0},
+            }
+        },
+    }
+    return Scenario.model_validate(described, context={"folder": tmp_path})
+
+
+def test_a_damaged_image_is_named_and_counted_and_ends_nothing(photographs, tmp_path, concluded):
+    run(photographs, tmp_path / "out")
+    written = manifest(tmp_path / "out")
+    assert written["status"] == "done"
+    ((path, reason),) = written["damaged"].items()
+    assert path.endswith("images/dogs/2.png")
+    assert reason
+    (device,) = pq.read_table(tmp_path / "out" / "devices.parquet").to_pylist()
+    assert device["samples_damaged"] == 2  # eight batches of two see each of the eight images twice
+    assert device["samples_arrived"] == device["samples_predicted"] + 2 == 16
+    rows = pq.read_table(tmp_path / "out" / "batches.parquet").to_pylist()
+    assert sorted(row["samples"] for row in rows) == [1, 1, 2, 2, 2, 2, 2, 2]
+    assert [row["damaged"] for row in rows if row["samples"] == 1] == [1, 1]

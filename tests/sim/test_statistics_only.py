@@ -41,7 +41,9 @@ def test_steps_and_versions(tiny, tmp_path):
     published = [row["version"] for row in steps]
     assert published == [(n + 1) // 4 if (n + 1) % 4 == 0 else None for n in range(len(steps))]
     down = [row for row in tables["transfers"] if row["direction"] == "down"]
-    assert {row["payload_bytes"] for row in down} == {2 * VALUES}  # float16: the affine parameters stay as deployed
+    assert {row["payload_bytes"] for row in down} == {
+        2 * VALUES
+    }  # float16: the affine parameters stay as deployed
     assert len(down) == 2 * (len(steps) // 4)
     assert max(row["version"] for row in tables["batches"]) > 3
 
