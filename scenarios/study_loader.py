@@ -54,8 +54,9 @@ def load(
 ) -> Plan:
     """Read and check a study file, or a packaged study by its name, with every one of its points.
 
-    Raises ScenarioError with every mistake. `overrides` are like those of scenarios and win over the study's `set`; `seeds` replaces the study's. Files that
-    scenarios name are relative to the base's folder, or to the study's where the base is packaged.
+    Raises ScenarioError with every mistake. `overrides` are like those of scenarios and win over the study's `set`;
+    `seeds` replaces the study's. Files that scenarios name are relative to the base's folder, or to the study's where
+    the base is packaged.
     """
     label, path = str(source), pathlib.Path(source)
     try:
@@ -65,7 +66,9 @@ def load(
     if not exists and label in names():
         label, path = f"{label}.yaml", LIBRARY / f"{label}.yaml"
     elif not exists:
-        raise ScenarioError(f"{label}: no such study file, and no packaged study; packaged: {', '.join(names())}")
+        raise ScenarioError(
+            f"{label}: no such study file, and no packaged study; packaged: {', '.join(names())}"
+        )
     document = loader.read(path, label)
     if not isinstance(document.data, dict):
         content = "is empty" if document.data is None else "is not a mapping"
