@@ -312,3 +312,31 @@ def test_only_the_first_version_after_a_reset_follows_it(tiny, tmp_path):
     ]
     assert versions == sorted(versions)
     assert versions[0] == 0
+
+
+def test_a_model_with_layer_normalisation_alone_adapts_its_affine_parameters(tiny, tmp_path):
+    import torch  # noqa: PLC0415
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    (tiny.folder / "normalised.py").write_text(
+        "from torch import nn\n\n\n"
+        "def build():\n    return nn.Sequential(nn.Flatten(), nn.LayerNorm(64), nn.Linear(64, 10))\n",
+        encoding="utf-8",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LayerNorm(64), torch.nn.Linear(64, 10))
+    save_file(network.state_dict(), str(tiny.folder / "normalised.safetensors"))
+    model = {"factory": "normalised.py:build", "checkpoint": "normalised.safetensors", "num_classes": 10}
+    model |= {"mean": [0.5], "std": [0.25]}
+    for statistics in ("distributed", "device_batch"):
+        folder = tiny.run(
+            tmp_path / statistics,
+            models={"edge": model, "foundation": model},
+            strategy=tiny.cema(statistics=statistics),
+        )
+        versions = [row["version"] for row in pq.read_table(folder / "batches.parquet").to_pylist()]
+        assert max(versions) > 2
+        transfers = pq.read_table(folder / "transfers.parquet").to_pylist()
+        assert {row["kind"] for row in transfers} == {"samples", "update"}  # there are no statistics to send
+        assert {row["payload_bytes"] for row in transfers if row["kind"] == "update"} == {2 * 128}
