@@ -28,8 +28,10 @@ def _count(model: AdaptableModel, image_shape: tuple[int, int, int], backward: b
     height, width, channels = image_shape
     batch = 2  # a batch of one has no statistics in layers whose image is one pixel
     network = deepcopy(model.network).train(backward)
-    x = torch.zeros(batch, channels, height, width, device=model.state.device)
-    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
+    # A gradient keeps PyTorch off its fused attention, which the counter does not know.
+    shape = (batch, channels, height, width)
+    x = torch.zeros(shape, device=model.state.device, requires_grad=not backward)
+    with FlopCounterMode(display=False) as counter, torch.enable_grad():
         logits = network(x)
         if backward:
             logits.sum().backward()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.distillation import weighted_entropy
+from models.draws import own_draws
 from models.flops import forward_flops, training_flops
 from models.images import prepare
 from models.normalisation import AdaptableModel, Statistics
@@ -22,6 +23,7 @@ class FoundationModel:
 
     Attributes:
         model: the network and its normalisation state.
+        steps: how many it has taken.
         forward_flops, training_flops: operations for one image of a pass, and of a pass with its gradient.
 
     """
@@ -43,15 +45,18 @@ class FoundationModel:
         self.training_flops = training_flops(self.model, input_shape)
         self.model.use(statistics)
         self.optimiser = torch.optim.SGD(self.model.parameters, learning_rate, momentum)
+        self.steps = 0
 
     def adapt(self, images: NDArray[np.uint8], e_max: float) -> float:
         """Take one SGD step on mean(w H) over uint8 images (N, H, W, C); return the loss before it."""
         self.model.network.train()
-        loss = weighted_entropy(self._logits(images), e_max)
+        with own_draws("foundation", self.steps):
+            loss = weighted_entropy(self._logits(images), e_max)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.model.network.eval()
+        self.steps += 1
         return loss.item()
 
     def teach(self, images: NDArray[np.uint8]) -> Tensor:

@@ -121,19 +121,20 @@ class BatchRenormalisation(nn.Module):
             return torch.zeros_like(x) * self.weight.view(shape) + self.bias.view(shape)
         return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
 
-    @staticmethod
     @torch.no_grad()
-    def _of_batch(x: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
+    def _of_batch(self, x: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
         """Return the batch's mean and variance (C,): biased, as batch normalisation trains with, or unbiased.
 
         Two plain reductions over the rows of channels that lie together in memory: several times as fast on a CPU as
-        one of the variance over the other axes.
+        one of the variance over the other axes. A single value says nothing of the variance: the running one stays.
         """
         rows = x.movedim(1, -1).reshape(-1, x.shape[1])
         values = len(rows)
         mean = rows.mean(0)
+        if values == 1 and not biased:
+            return mean, self.running_var.clone()
         squares = (rows - mean).square_().sum(0)
-        return mean, squares / (values if biased else max(1, values - 1))
+        return mean, squares / (values if biased else values - 1)
 
     @torch.no_grad()
     def _follow(self, batch_mean: Tensor, batch_var: Tensor, share: float) -> None:
@@ -141,6 +142,7 @@ class BatchRenormalisation(nn.Module):
         self.running_var.lerp_(batch_var, share)
 
     def _normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+        var = var.clamp_min(0)  # a version that was sent with few bits may lie a little below
         return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.epsilon)
 
     def _renormalise(self, x: Tensor, batch_mean: Tensor, batch_var: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.draws import own_draws
 from models.flops import forward_flops, training_flops
 from models.images import prepare
 from models.normalisation import AdaptableModel, Statistics
@@ -110,7 +111,8 @@ class Student:
         model.use(self.statistics, momentum=self.normalising.momentum)
         model.network.train()
         try:
-            yield model
+            with own_draws(self.name, self.steps):
+                yield model
         finally:
             model.network.eval()
         self.state = model.read()

@@ -86,6 +86,10 @@ def content_hash(scenario: Scenario, known: dict[pathlib.Path, str] | None = Non
     files is looked up in `known` and noted there, so that many scenarios read the same files once.
     """
     told = scenario.model_dump(exclude={"name", "description"})
+    for model in told["models"].values():
+        place, _, function = (model or {}).get("factory", "").rpartition(":")
+        if place.endswith(".py"):
+            model["factory"] = (pathlib.Path(place), function)
     for strategy in told["strategy"]:
         del strategy["label"]
         if strategy.get("share") is not None:
@@ -108,10 +112,13 @@ def _with_contents(data: object, known: dict[pathlib.Path, str]) -> object:
 
 
 def _contents(path: pathlib.Path) -> str:
-    if path.is_dir():
-        return f"names-and-sizes:{_folder_digest(path)}"
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    try:
+        if path.is_dir():
+            return f"names-and-sizes:{_folder_digest(path)}"
+        with path.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _folder_digest(folder: pathlib.Path) -> str:

@@ -259,6 +259,11 @@ class Scenario(Settings):
         labels = [strategy.label or strategy.name for strategy in strategies]
         twice = {label for label in labels if labels.count(label) > 1}
         problems = [f"two are called {label!r}; give each its own `label`" for label in sorted(twice)]
+        problems += [
+            f"{label!r} cannot name a folder beside the results' files; leave out the ending"
+            for label in labels
+            if label.endswith((".yaml", ".json", ".parquet", ".csv", ".png"))
+        ]
         models = info.data.get("models")
         if models is not None and models.foundation is None:
             needy = {label for label, each in zip(labels, strategies, strict=True) if each.needs_foundation}

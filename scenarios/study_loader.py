@@ -56,7 +56,7 @@ def load(
 
     Raises ScenarioError with every mistake. `overrides` are like those of scenarios and win over the study's `set`;
     `seeds` replaces the study's. Files that scenarios name are relative to the base's folder, or to the study's where
-    the base is packaged.
+    the base is packaged, or to the present folder where both are.
     """
     label, path = str(source), pathlib.Path(source)
     try:
@@ -73,7 +73,8 @@ def load(
     if not isinstance(document.data, dict):
         content = "is empty" if document.data is None else "is not a mapping"
         raise ScenarioError(f"{label}: {content}; a study has the fields: {', '.join(Study.model_fields)}")
-    return _plan(Text(label, document), path.resolve().parent, ablation, overrides, seeds)
+    folder = pathlib.Path.cwd() if path.parent == LIBRARY else path.resolve().parent
+    return _plan(Text(label, document), folder, ablation, overrides, seeds)
 
 
 def ablate(

@@ -177,6 +177,7 @@ def _conduct(
 ) -> None:
     """Run a study, show its tables and end with its exit status."""
     from models.errors import InputError  # noqa: PLC0415
+    from scenarios.loader import ScenarioError  # noqa: PLC0415
     from sim.run import Options  # noqa: PLC0415
     from sim.store import RUNS  # noqa: PLC0415
     from sim.study import Session  # noqa: PLC0415
@@ -185,7 +186,8 @@ def _conduct(
     from sim.workers import Workers, usable_cores  # noqa: PLC0415
 
     folder = out or Path("results") / plan.study.name
-    session = Session(plan, folder, store or folder / RUNS)
+    with mistakes(ScenarioError):
+        session = Session(plan, folder, store or folder / RUNS)
     if dry_run:
         print_units(output, session)
         return

@@ -97,7 +97,8 @@ class Cloud:
         images = np.empty((message.samples, *self.image_shape), np.uint8)
         for image, content in zip(images, unpack(message.payload), strict=True):
             image[...] = codec.decode(content, self.image_shape)
-        return Upload(message.device, images=images, batch=message.batch, arrival=self.clock.time)
+        stale = message.epoch != self.epoch
+        return Upload(message.device, images, None, message.batch, self.clock.time, stale)
 
     def _dispatch(self) -> None:
         for job in list(self.waiting):

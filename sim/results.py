@@ -36,10 +36,16 @@ BATCHES = pa.schema(
             pa.float64(),
         ),  # start_s less the time of publication; version 0 counts as published at 0
         ("versions_behind", pa.int32()),  # versions that the cloud had published beyond it by start_s
-        ("samples", pa.int32()),  # of the batch whose images could be read
+        (
+            "samples",
+            pa.int32(),
+        ),  # without damaged ones; all of a dropped or queued batch, whose images nobody read
         ("damaged", pa.int32()),  # whose images could not
         ("correct", pa.int32()),
-        ("kept", pa.int32()),  # samples that passed every criterion, to be uploaded
+        (
+            "kept",
+            pa.int32(),
+        ),  # samples that passed every criterion, to be uploaded unless a reset came before
         ("flops", pa.int64()),  # spent by the device
         ("criteria_state", pa.map_(pa.string(), pa.float64())),  # after the batch: `<criterion>.<name>`
         ("condition", pa.list_(pa.string())),  # of each sample of a mixture, as fog-5 or none; null otherwise
@@ -50,7 +56,7 @@ BATCHES = pa.schema(
         (
             "verdict",
             pa.list_(pa.string()),
-        ),  # kept, or the name of the first criterion that excluded the sample
+        ),  # kept, local (never meant for upload), or the name of the first criterion that excluded the sample
     ]
 )
 
@@ -88,7 +94,7 @@ QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # One row per step that the cloud took.
 UPDATES = pa.schema(
     [
-        ("student", pa.string()),  # the scope's name: fleet, a group or a device
+        ("student", pa.string()),  # the scope's name: fleet, a group or a device; or foundation
         ("step", pa.int64()),  # counts the student's steps from 0
         ("kind", pa.string()),  # batch, replay (on replayed samples alone), statistics or answer
         ("ready_s", pa.float64()),  # its samples were complete
@@ -105,7 +111,10 @@ UPDATES = pa.schema(
         ),  # in the student's replay buffer when the step began; null without one
         ("replay_age_s", pa.list_(pa.float64())),  # since they arrived: the quantiles at QUARTERS
         ("flops", pa.int64()),  # 0 for a step that the end of the run left unfinished
-        ("version", pa.int32()),  # published when the step finished; null where none was
+        (
+            "version",
+            pa.int32(),
+        ),  # published when the step finished, counted from the last reset; null where none was
     ]
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import time
 from collections.abc import Callable
@@ -51,11 +52,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Premises:
-    """What all strategies of a run share."""
+    """What all strategies of a run share; `known` says what stands for files in content hashes."""
 
     data: DataSet
     place: torch.device
     renderer: Renderer
+    known: dict[Path, str]
 
 
 def label_of(strategy: StrategySettings) -> str:
@@ -79,6 +81,8 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
 
     place = choose_device(options.device)
     check(scenario, options)
+    known: dict[Path, str] = {}
+    loader.content_hash(scenario, known)  # reads every file once, before anything is written
     data = scenario.data.load()
     _check_data(scenario, data)
     _check_models(scenario, data)
@@ -86,12 +90,13 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
     (folder / SCENARIO).write_text(loader.dump(scenario), encoding="utf-8")
     try:
         with Renderer() as renderer:
-            premises = Premises(data, place, renderer)
+            premises = Premises(data, place, renderer, known)
             for strategy in scenario.strategy:
                 several = len(scenario.strategy) > 1
                 own_folder = folder / label_of(strategy) if several else folder
                 own_folder.mkdir(parents=True, exist_ok=True)
                 _run_strategy(scenario, resolve(strategy, folder), premises, own_folder, report)
+                gc.collect()  # a simulation is a web of cycles that holds models and images
     except BaseException as error:  # an interrupt too; nothing may hide the cause
         with suppress(Exception):
             _conclude(folder, options)
@@ -134,6 +139,12 @@ def _check_data(scenario: Scenario, data: DataSet) -> None:
         for name, group in scenario.groups.items()
         for problem in rendering.check(data, group.conditions)
     ]
+    for strategy in scenario.strategy:
+        if strategy.needs_clean_images:
+            lacking = rendering.check(data, [("none", 0)])
+            problems += [
+                f"strategy {label_of(strategy)!r} needs clean images: {problem}" for problem in lacking
+            ]
     if problems:
         raise InputError("\n".join(problems))
 
@@ -206,7 +217,7 @@ def _run_strategy(
         scenario.name,
         label,
         scenario.seed,
-        loader.content_hash(alone),
+        loader.content_hash(alone, premises.known),
         str(premises.place),
         torch.get_num_threads(),
     )

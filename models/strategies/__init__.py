@@ -18,6 +18,7 @@ class Base(Settings):
     """Name of the result folder, where one strategy stands twice in a list; the strategy's name by default."""
 
     needs_foundation: ClassVar[bool] = False
+    needs_clean_images: ClassVar[bool] = False
 
     def build(self, laboratory: Laboratory) -> Strategy:
         """Return the strategy for a run with the laboratory's models and random streams."""

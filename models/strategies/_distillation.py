@@ -52,8 +52,8 @@ class Distillation(Settings):
     """The step on the cloud's copy of the edge model."""
 
     learning_rate: Positive = 0.0025
-    entropy_weight: NonNegative = 3.0
-    """The reference's alpha: factor of the student's own weighted entropy."""
+    entropy_weight: NonNegative = 0.0
+    """The reference's alpha, 3 in its presets: factor of the student's own weighted entropy."""
     kl_weight: NonNegative = 3.0
     """The reference's beta: factor of KL(teacher || student)."""
     cross_entropy_weight: NonNegative = 1.0
@@ -70,7 +70,7 @@ class DistillingSettings(CloudLearning):
     """E_max0 of the losses' weights exp(E_max0 - H), as a share of ln C."""
     replay: Replay = Replay()
     foundation: Foundation = Foundation()
-    distillation: Distillation = Distillation(entropy_weight=0.0)
+    distillation: Distillation = Distillation()
 
 
 D = TypeVar("D", bound=DistillingSettings)

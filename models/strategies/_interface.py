@@ -112,6 +112,7 @@ class Upload:
         statistics: float32, or None for a message of images.
         batch: number of the batch on the sender.
         arrival: when it arrived, to be handed back with what is remembered of it.
+        stale: whether it was sent before a reset, for an answer alone.
 
     """
 
@@ -120,6 +121,7 @@ class Upload:
     statistics: NDArray[np.float32] | None = None
     batch: int = 0
     arrival: int = 0
+    stale: bool = False
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class ContinualAdaptation:
 
         network = student.network
         self.settings = settings
+        self.may_augment = settings.anchor_confidence > 1 / network.source.num_classes
         self.deployed = network.deployed[: network.model.layout.affine_size]
         self.trained = self.deployed.copy()
         self.augment = Augmentation(
@@ -77,8 +78,9 @@ class ContinualAdaptation:
         """Return the operations of a student's step, a pass of the anchor, and 1 + N passes of the teacher.
 
         The augmented passes count whether the anchor asks for them or not: the released code for CIFAR makes them all.
+        An anchor whose confidence cannot be below `anchor_confidence` never asks.
         """
-        passes = 2 + self.settings.augmentations
+        passes = 2 + (self.settings.augmentations if self.may_augment else 0)
         return samples * (network.training_flops + passes * network.forward_flops)
 
     def adapt(self, student: Student, images: NDArray[np.uint8]) -> tuple[Tensor, dict[str, float]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,8 @@ class Eata(OnlineInCloud, Selection):
 
     For CIFAR-10 the paper takes a learning rate of 0.005, a d_margin of 0.4 and a fisher_alpha of 1.
     """
+
+    needs_clean_images: ClassVar[bool] = True
 
     name: Literal["eata"] = "eata"
     fisher_alpha: NonNegative = 2000.0

@@ -123,7 +123,7 @@ class AnsweringCloud:
         """Return the step that answers a batch and, where it adapts, one for each batch that is now full."""
         assert upload.images is not None
         steps = [Step(upload.device, "answer", partial(self._begin_answer, upload, upload.images))]
-        if self.adapts:
+        if self.adapts and not upload.stale:
             steps += [
                 Step(FOUNDATION, "batch", partial(self._begin_adaptation, batch))
                 for batch in self.waiting.add(upload.images)

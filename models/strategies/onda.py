@@ -41,8 +41,8 @@ class MovingStatistics(StatisticsMethod):
     """The update of the paper: mu <- (1 - alpha) mu + alpha mu_B, and var <- (1 - alpha) var + alpha n / (n - 1) var_B.
 
     n counts the values of a channel in the batch, images times pixels, so that n / (n - 1) var_B is their unbiased
-    variance; a single value has the variance 0. mu_B and var_B are those of the pass that predicts: each layer sees
-    what the layers before it have normalised with the statistics in use.
+    variance; a single value leaves the variance as it is. mu_B and var_B are those of the pass that predicts: each
+    layer sees what the layers before it have normalised with the statistics in use.
     """
 
     def __init__(self, settings: Onda, laboratory: Laboratory) -> None:

@@ -142,7 +142,11 @@ class SharpnessAwareEntropyMinimisation:
 
 def _unfrozen(model: AdaptableModel, frozen: tuple[str, ...]) -> list[nn.Parameter]:
     """Return the parameters outside the parts of the network that `frozen` names; InputError where none is left."""
+    from models.fitting import SelectedClasses  # noqa: PLC0415
+
     names = model.layout.names[: len(model.parameters)]
+    if isinstance(model.network, SelectedClasses):
+        names = tuple(name.removeprefix("network.") for name in names)
     left = [
         parameter
         for name, parameter in zip(names, model.parameters, strict=True)

@@ -124,3 +124,11 @@ def test_written_as_sorted_json_without_nan(source: Path) -> None:
     assert "NaN" not in text
     assert list(json.loads(text)) == sorted(summary)
     assert set(CONTRACT) <= set(summary)
+
+
+def test_versions_that_a_reset_numbers_anew_are_updates_of_their_own(
+    writer: Callable[..., Path], tmp_path: Path
+) -> None:
+    step = {"student": "fleet", "start_s": 1.0, "finish_s": 2.0, "flops": 1, "version": 1}
+    updates = [step, step | {"start_s": 3.0, "finish_s": 4.0}]
+    assert summarise(writer(tmp_path / "run", "cema", {"updates": updates}))["updates_published"] == 2

@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from torch import nn
 
 from models.flops import forward_flops, training_flops
 from models.normalisation import AdaptableModel
@@ -41,3 +42,22 @@ def test_counting_leaves_the_model_as_it_was(tiny):
     assert all(
         torch.equal(p, model.state[s]) for p, s in zip(model.parameters, model.layout.pieces, strict=False)
     )
+
+
+def test_attention_is_counted_in_evaluation_too():
+    """Two layers of a transformer encoder on 16 tokens of 8 numbers: projections, attention and two linear layers."""
+
+    class Attending(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(8, 2, 32, batch_first=True)
+            self.encoder, self.classifier = nn.TransformerEncoder(layer, 2), nn.Linear(8, 5)
+
+        def forward(self, x):
+            return self.classifier(self.encoder(x.flatten(2).transpose(1, 2).expand(-1, -1, 8)).mean(1))
+
+    tokens, width, hidden = 16, 8, 32
+    linear = 2 * tokens * width * (3 * width + width + 2 * hidden)
+    attention = 2 * 2 * tokens * tokens * width
+    model = AdaptableModel(Attending().eval(), torch.device("cpu"))
+    assert forward_flops(model, (4, 4, 1)) == 2 * (linear + attention) + 2 * width * 5

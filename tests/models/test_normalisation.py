@@ -310,3 +310,22 @@ def test_a_layer_that_writes_its_statistics_leaves_anothers_gradient_alone():
     model = AdaptableModel(nn.Sequential(*layers), CPU)
     model.network.train()(torch.randn(2, 3, 4, 4)).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters)
+
+
+@pytest.mark.parametrize("statistics", [Statistics.FIRST, Statistics.OBSERVED, Statistics(0.1, 0.1)])
+def test_a_single_value_a_channel_leaves_the_running_variance(statistics):
+    single = BatchRenormalisation(nn.BatchNorm2d(3)).eval()
+    single.running_var.fill_(4.0)
+    single.statistics = statistics
+    x = torch.randn(1, 3, 1, 1)
+    single(x)
+    assert (single.running_var == 4).all()
+    torch.testing.assert_close(single.running_mean, statistics.kept * x.flatten())
+
+
+def test_a_variance_that_arrived_a_little_below_zero_is_zero(layer, x):
+    layer.eval().running_var[0] = -0.01
+    y = layer(x)
+    layer.running_var[0] = 0.0
+    torch.testing.assert_close(y, layer(x))
+    assert y.isfinite().all()

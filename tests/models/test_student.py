@@ -1,9 +1,12 @@
 import math
+from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from models.distillation import LossWeights
 from models.images import prepare
@@ -120,3 +123,23 @@ def test_what_a_version_holds(network, images, handling, whole):
     kept = version.state.copy()
     learner.learn(images(6), WEIGHTS.objective(TEACHER))
     np.testing.assert_array_equal(version.state, kept)
+
+
+def test_dropout_of_one_student_is_not_anothers_business(tiny, images):
+    source = tiny()
+    network = nn.Sequential(
+        source.network.stem, nn.Dropout(0.5), source.network.stages, nn.AdaptiveAvgPool2d(1)
+    )
+    network = nn.Sequential(network, nn.Flatten(), source.network.classifier).eval()
+
+    def state_of_one(others):
+        torch.manual_seed(0)
+        shared = StudentNetwork(replace(source, network=deepcopy(network)), (8, 8, 1), CPU)
+        one, two = student(shared, name="one"), student(shared, name="two")
+        for seed in range(2):
+            if others:
+                two.learn(images(6, seed + 5), WEIGHTS.objective(TEACHER))
+            one.learn(images(6, seed), WEIGHTS.objective(TEACHER))
+        return one.state
+
+    np.testing.assert_array_equal(state_of_one(others=True), state_of_one(others=False))

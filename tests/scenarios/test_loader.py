@@ -344,3 +344,22 @@ def test_reading_a_scenario_imports_nothing_heavy():
     root = Path(loader.__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def hash_with_factory(folder, code):
+    """Return the hash of the minimal scenario on a new folder whose edge model is built by this code."""
+    folder.mkdir()
+    (folder / "network.py").write_text(code)
+    (folder / "edge.safetensors").write_bytes(b"weights")
+    model = (
+        "{factory: network.py:build, checkpoint: edge.safetensors, num_classes: 10, mean: [0.5], std: [0.5]}"
+    )
+    path = folder / "scenario.yaml"
+    path.write_text(MINIMAL.read_text())
+    return loader.content_hash(loader.load(path, [f"models.edge={model}"]))
+
+
+def test_a_factorys_file_stands_for_its_content(tmp_path):
+    one = hash_with_factory(tmp_path / "one", "a = 1")
+    assert hash_with_factory(tmp_path / "moved", "a = 1") == one
+    assert hash_with_factory(tmp_path / "edited", "a = 2") != one

@@ -235,3 +235,12 @@ def test_names_that_cannot_be_folders(name):
 def test_a_scenario_is_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         Scenario.model_validate(MINIMAL).seed = 3
+
+
+@pytest.mark.parametrize("label", ["scenario.yaml", "manifest.json", "frontier.png"])
+def test_a_label_is_no_name_of_a_results_file(label):
+    (found,) = errors(Scenario, {**MINIMAL, "strategy": {"name": "source", "label": label}})
+    assert found == (
+        ("strategy",),
+        f"{label!r} cannot name a folder beside the results' files; leave out the ending",
+    )

@@ -279,5 +279,7 @@ def test_a_question_from_before_a_reset_is_answered():
     world.cloud.begin_anew(world.agent, world.cloud.versions)
     world.agent.answer = Answer("b-0", 0, torch.zeros(1, 2))
     world.cloud.receive(replace(samples("b-0", 1), asks=True))
-    world.clock.run()
+    world.cloud.receive(replace(samples("b-0", 1), epoch=1))
+    assert [upload.stale for upload in world.agent.uploads] == [True, False]
+    world.clock.run(until=SECOND + 1)
     assert [message.kind for *_, message in world.links["b-0"].sent] == ["answer"]

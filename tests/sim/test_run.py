@@ -322,3 +322,34 @@ def test_a_damaged_image_is_named_and_counted_and_ends_nothing(photographs, tmp_
     rows = pq.read_table(tmp_path / "out" / "batches.parquet").to_pylist()
     assert sorted(row["samples"] for row in rows) == [1, 1, 2, 2, 2, 2, 2, 2]
     assert [row["damaged"] for row in rows if row["samples"] == 1] == [1, 1]
+
+
+def test_a_strategy_that_wants_clean_images_is_told_before_anything_is_written(tmp_path, tiny):
+    import numpy as np  # noqa: PLC0415
+
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    np.save(stored / "labels.npy", np.arange(50, dtype=np.uint8) % 10)
+    np.save(stored / "fog.npy", np.zeros((50, 32, 32, 3), np.uint8))
+    group = tiny.group(schedule=[{"corruption": "fog", "severity": 5}])
+    scenario = tiny.scenario(
+        data={"cifar10_c": str(stored)}, strategy={"name": "eata"}, groups={"cameras": group}
+    )
+    with pytest.raises(InputError, match=r"strategy 'eata' needs clean images: .*clean"):
+        run(scenario, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_strategy_leaves_no_images_waiting_for_the_next(tiny, tmp_path, concluded, monkeypatch):
+    import sim.run  # noqa: PLC0415
+
+    waiting = []
+    original = sim.run._run_strategy
+
+    def noted(scenario, strategy, premises, *others):
+        waiting.append(premises.renderer.waiting)
+        original(scenario, strategy, premises, *others)
+
+    monkeypatch.setattr(sim.run, "_run_strategy", noted)
+    run(tiny.scenario(strategy=[{"name": "source"}, {"name": "source", "label": "again"}]), tmp_path)
+    assert waiting == [0, 0]

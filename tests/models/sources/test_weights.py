@@ -120,3 +120,9 @@ def test_files_without_named_tensors(tmp_path, content):
     torch.save(content, tmp_path / "other.pt")
     with pytest.raises(InputError, match=r"other\.pt: must hold named tensors \(or a `state_dict` of them\)"):
         _weights.read(tmp_path / "other.pt")
+
+
+def test_names_that_are_no_text(tmp_path):
+    torch.save({1: torch.zeros(2)}, tmp_path / "numbered.pt")
+    with pytest.raises(InputError, match="must hold named tensors"):
+        _weights.read(tmp_path / "numbered.pt")

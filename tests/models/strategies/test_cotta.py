@@ -156,11 +156,16 @@ def test_a_run_can_be_repeated_with_the_published_augmentation(laboratory, image
     np.testing.assert_array_equal(*states)
 
 
-def test_a_step_costs_a_training_pass_and_those_of_anchor_and_teacher(laboratory, images):
-    strategy = settings().build(laboratory)
+@pytest.mark.parametrize(("anchor_confidence", "augmentations"), [(0.21, 3), (0.2, 0)])
+def test_a_step_costs_a_training_pass_and_those_of_anchor_and_teacher(
+    laboratory, images, anchor_confidence, augmentations
+):
+    """Of five classes, the likeliest has a probability of 0.2 at least."""
+    strategy = settings(anchor_confidence=anchor_confidence).build(laboratory)
     (step,) = strategy.cloud.receive(Upload("a-0", images(6)))
     network = strategy.network
-    assert step.begin().flops == 6 * (network.training_flops + (1 + 1 + 3) * network.forward_flops)
+    passes = 1 + 1 + augmentations
+    assert step.begin().flops == 6 * (network.training_flops + passes * network.forward_flops)
 
 
 @pytest.mark.parametrize(

@@ -147,3 +147,10 @@ def test_a_device_computes_nothing(laboratory, images):
 
 def test_a_foundation_model_is_needed():
     assert Offload.needs_foundation
+
+
+def test_images_from_before_a_reset_are_answered_and_not_learnt_from(laboratory, images):
+    cloud = Offload(adapt=True, batch_size=2).build(laboratory).cloud
+    steps = cloud.receive(Upload("a-0", images(4), stale=True))
+    assert [step.kind for step in steps] == ["answer"]
+    assert [step.kind for step in cloud.receive(Upload("a-0", images(1)))] == ["answer"]

@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from models.strategies.random_selection import RandomBudget
+from models.strategies.cema import Cema
+from models.strategies.random_selection import RandomBudget, RandomSelection
 
 
 def draws(seed, share=0.25, size=8, batches=4000):
@@ -26,3 +27,10 @@ def test_all_pairs_are_equally_likely():
 def test_one_stream_gives_one_selection():
     assert torch.equal(draws(2, batches=20), draws(2, batches=20))
     assert not torch.equal(draws(2, batches=20), draws(3, batches=20))
+
+
+def test_a_field_of_the_cloud_leaves_the_others_as_cemas():
+    own = RandomSelection.model_validate({"share": 0.5, "distillation": {"learning_rate": 0.01}})
+    cema = Cema.model_validate({"distillation": {"learning_rate": 0.01}})
+    assert own.distillation == cema.distillation
+    assert RandomSelection(share=0.5).distillation == Cema().distillation

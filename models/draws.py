@@ -1,0 +1,21 @@
+"""Random numbers of layers that draw in training, such as dropout and stochastic depth."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def own_draws(name: str, step: int) -> Iterator[None]:
+    """Let layers draw from a stream that belongs to one model and step, whatever was drawn elsewhere.
+
+    It depends on the run's seed (torch.initial_seed), the name and the step alone; the global state stays as it was.
+    """
+    seed = zlib.crc32(f"{torch.initial_seed()}/{name}/{step}".encode())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
