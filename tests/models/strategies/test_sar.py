@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from models.errors import InputError
+from models.fitting import SelectedClasses
 from models.strategies._interface import Upload
 from models.strategies.sar import Sar
 from models.strategies.tent import Tent
@@ -170,6 +172,15 @@ def test_frozen_parts_are_whole_names(laboratory):
     """`norm`, frozen by default, is not `norm1`: the whole tiny network adapts."""
     by_default = Sar().build(laboratory).cloud.scopes["fleet"].method
     assert len(by_default.trained) == 12
+
+
+def test_parts_are_frozen_where_the_data_selects_classes_too(laboratory, tiny):
+    def selected():
+        source = tiny()
+        return replace(source, network=SelectedClasses(source.network, np.array([0, 3])), num_classes=2)
+
+    frozen = settings(frozen_layers=["stages.1", "stem"]).build(replace(laboratory, load_edge=selected))
+    assert len(frozen.cloud.scopes["fleet"].method.trained) == 4
 
 
 def test_something_must_be_left_to_adapt(laboratory):
