@@ -86,6 +86,7 @@ def content_hash(scenario: Scenario, known: dict[pathlib.Path, str] | None = Non
     files is looked up in `known` and noted there, so that many scenarios read the same files once.
     """
     told = scenario.model_dump(exclude={"name", "description"})
+    told["groups"] = list(told["groups"].items())  # their order decides which device comes first
     for model in told["models"].values():
         place, _, function = (model or {}).get("factory", "").rpartition(":")
         if place.endswith(".py"):

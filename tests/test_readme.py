@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import loader
+from scenarios import loader, study_loader
+from sim.ablation import variants
+from sim.cli import app
 
-README = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -28,6 +31,21 @@ def test_the_mistake_is_told_as_shown(scenario):
     with pytest.raises(loader.ScenarioError) as caught:
         loader.load(scenario)
     assert f"{scenario}:{shown}" in str(caught.value)
+
+
+def test_the_study_is_valid(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (text,) = (text for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "base:" in text)
+    Path("study.yaml").write_text(text)
+    plan = study_loader.load("study.yaml", variants)
+    assert (len(plan.points), len(plan.seeds)) == (3, 5)
+
+
+def test_commands_and_files_exist():
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"`?cema (\w+)", README)) - {"laboratory"} <= commands
+    links = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_the_overrides_fit(scenario):

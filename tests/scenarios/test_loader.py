@@ -306,6 +306,12 @@ def test_what_is_only_told_of_a_scenario_stays_out_of_its_hash():
     assert hashed("strategy.cema.momentum=0.5") != hashed()
 
 
+def test_the_order_of_groups_is_part_of_the_hash():
+    scenario = loader.load("quickstart")
+    turned = scenario.model_copy(update={"groups": dict(reversed(scenario.groups.items()))})
+    assert loader.content_hash(turned) != loader.content_hash(scenario)
+
+
 def hash_with_images(folder, **files):
     """Return the hash of the minimal scenario on a new folder with these files: name without ending, and content."""
     (folder / "cat").mkdir(parents=True)
