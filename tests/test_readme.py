@@ -49,7 +49,7 @@ def test_commands_and_files_exist():
 
 
 def test_the_overrides_fit(scenario):
-    overrides = re.findall(r"--set ([a-z.]+=\w+)", README)
+    overrides = re.findall(r"--set ((?:groups|strategy)[a-z.]+=\w+)", README)
     assert len(overrides) >= 2
     loaded = loader.load(scenario, overrides)
     assert loaded.groups["cameras"].count == 8
