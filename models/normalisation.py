@@ -8,7 +8,7 @@ model never changes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.errors import InputError
+from models.renormalisation import batch_statistics, renormalise
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class BatchRenormalisation(nn.Module):
         running_mean, running_var: float32 (C,).
         statistics: see Statistics; FIRST turns to RUNNING with the first forward pass, in either mode.
         momentum: share of the batch's statistics in the new running ones in training mode; 0 freezes them.
+        instead: what normalises in this layer's place, float32 (N, C, ...) to the same; None but for a while.
 
     """
 
@@ -88,9 +90,12 @@ class BatchRenormalisation(nn.Module):
         self.epsilon = source.eps
         self.momentum = 0.1
         self.statistics = Statistics.RUNNING
+        self.instead: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise float32 (N, C, ...)."""
+        if self.instead is not None:
+            return self.instead(x)
         if self.statistics == Statistics.BATCH:
             return self._by_the_batch_alone(x)
         if self.training:
@@ -98,7 +103,9 @@ class BatchRenormalisation(nn.Module):
         used, kept = self.statistics.used, self.statistics.kept
         if used == kept == 0:
             return self._normalise(x, self.running_mean, self.running_var)
-        batch_mean, batch_var = self._of_batch(x, biased=kept == 0)
+        batch_mean, batch_var = batch_statistics(x)
+        if kept:
+            batch_var = self._unbiased(x, batch_var)
         mean, var = self.running_mean, self.running_var
         y = self._normalise(x, mean.lerp(batch_mean, used), var.lerp(batch_var, used))
         self._follow(batch_mean, batch_var, kept)
@@ -107,12 +114,14 @@ class BatchRenormalisation(nn.Module):
         return y
 
     def _train(self, x: Tensor) -> Tensor:
-        batch_mean, batch_var = self._of_batch(x, biased=False)
+        mean, biased_var = batch_statistics(x)
+        var = self._unbiased(x, biased_var)
         if self.statistics == Statistics.FIRST:
-            self._follow(batch_mean, batch_var, 1)
+            self._follow(mean, var, 1)
             self.statistics = Statistics.RUNNING
-        y = self._renormalise(x, batch_mean, batch_var)
-        self._follow(batch_mean, batch_var, self.momentum)
+        running = self.running_mean, self.running_var
+        y = renormalise(x, self.weight, self.bias, running, (mean, biased_var), self.epsilon)
+        self._follow(mean, var, self.momentum)
         return y
 
     def _by_the_batch_alone(self, x: Tensor) -> Tensor:
@@ -121,20 +130,10 @@ class BatchRenormalisation(nn.Module):
             return torch.zeros_like(x) * self.weight.view(shape) + self.bias.view(shape)
         return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.epsilon)
 
-    @torch.no_grad()
-    def _of_batch(self, x: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
-        """Return the batch's mean and variance (C,): biased, as batch normalisation trains with, or unbiased.
-
-        Two plain reductions over the rows of channels that lie together in memory: several times as fast on a CPU as
-        one of the variance over the other axes. A single value says nothing of the variance: the running one stays.
-        """
-        rows = x.movedim(1, -1).reshape(-1, x.shape[1])
-        values = len(rows)
-        mean = rows.mean(0)
-        if values == 1 and not biased:
-            return mean, self.running_var.clone()
-        squares = (rows - mean).square_().sum(0)
-        return mean, squares / (values if biased else values - 1)
+    def _unbiased(self, x: Tensor, biased_var: Tensor) -> Tensor:
+        """Return the unbiased variance (C,); a single value says nothing of it: the running one stays."""
+        values = x.numel() // x.shape[1]
+        return self.running_var.clone() if values == 1 else biased_var * (values / (values - 1))
 
     @torch.no_grad()
     def _follow(self, batch_mean: Tensor, batch_var: Tensor, share: float) -> None:
@@ -144,21 +143,6 @@ class BatchRenormalisation(nn.Module):
     def _normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         var = var.clamp_min(0)  # a version that was sent with few bits may lie a little below
         return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.epsilon)
-
-    def _renormalise(self, x: Tensor, batch_mean: Tensor, batch_var: Tensor) -> Tensor:
-        # With r and d constants, weight * (x_hat_B * r + d) + bias is plain batch normalisation whose affine parameters
-        # are weight * r and bias + weight * d, which the native kernel computes in one pass. The kernel divides by the
-        # biased deviation, and so does r here: the value is the same, and of the gradient only the share that flows
-        # through sigma_B differs, by the factor (v + eps (n - 1) / n) / (v + eps) for n values of biased variance v:
-        # by less than eps / v.
-        values = x.numel() // x.shape[1]
-        with torch.no_grad():
-            biased_var = batch_var * ((values - 1) / values)
-            sigma_running = (self.running_var + self.epsilon).sqrt()
-            r = (biased_var + self.epsilon).sqrt() / sigma_running
-            d = (batch_mean - self.running_mean) / sigma_running
-        weight, bias = self.weight * r, self.bias + self.weight * d
-        return F.batch_norm(x, None, None, weight, bias, True, 0.0, self.epsilon)
 
 
 def convert(network: nn.Module) -> nn.Module:
@@ -224,6 +208,7 @@ class AdaptableModel:
         network: the network itself, converted by `convert`, on `device`, channels last.
         state: float32 (layout.size,), on `device`; shared with the layers.
         layout: what lies where in `state`.
+        places: of every normalisation layer, where each of its parameters and statistics lies.
 
     """
 
@@ -241,11 +226,15 @@ class AdaptableModel:
             start += tensor.numel()
         self.layout = Layout(tuple(names), tuple(pieces), pieces[len(affine) - 1].stop, start)
         self.state = torch.cat([tensor.detach().flatten() for *_, tensor in (*affine, *statistics)])
+        places: dict[nn.Module, dict[str, slice]] = {}
         for (_, layer, key, tensor), piece in zip((*affine, *statistics), pieces, strict=True):
             # Views that autograd tracks apart: else a layer that writes its statistics spoils another's saved weights.
             view = self.state[piece].view_as(tensor).data
             setattr(layer, key, nn.Parameter(view) if isinstance(tensor, nn.Parameter) else view)
+            places.setdefault(layer, {})[key] = piece
+        self.places: Mapping[nn.Module, Mapping[str, slice]] = places
         self.parameters = [getattr(layer, key) for _, layer, key, _ in affine]
+        self._batch_normalising = [layer for layer in places if isinstance(layer, BatchRenormalisation)]
 
     def _affine(self) -> Iterator[tuple[str, nn.Module, str, Tensor]]:
         for name, layer in self.network.named_modules():
@@ -267,7 +256,7 @@ class AdaptableModel:
     def load(self, state: NDArray[np.float32]) -> None:
         """Write a state vector; one of length layout.affine_size leaves the statistics as they are."""
         with torch.no_grad():
-            self.state[: len(state)] = torch.from_numpy(state).to(self.state.device)
+            self.state[: len(state)].copy_(torch.from_numpy(state))
 
     @property
     def classifier(self) -> nn.Linear:
@@ -289,7 +278,6 @@ class AdaptableModel:
 
     def use(self, statistics: Statistics, momentum: float = 0.1) -> None:
         """Choose which statistics the next forward passes use."""
-        for layer in self.network.modules():
-            if isinstance(layer, BatchRenormalisation):
-                layer.statistics = statistics
-                layer.momentum = momentum
+        for layer in self._batch_normalising:
+            layer.statistics = statistics
+            layer.momentum = momentum
