@@ -79,6 +79,17 @@ class Link(Settings):
     """Largest payload of one packet."""
     header_bytes: Annotated[int, Field(ge=0)] = 40
     """Header of each packet (TCP/IPv4 without options)."""
+    cell: Name | None = None
+    """The one of `cells` whose capacity the devices share; uplink_mbps and downlink_mbps then limit each device."""
+
+
+class Cell(Settings):
+    """Capacity that links share: all active devices alike, but none beyond what its own link can carry."""
+
+    uplink_mbps: Positive
+    """All devices to the cloud, 10^6 bits per second; `.inf` for no limit."""
+    downlink_mbps: Positive
+    """The cloud to all devices, 10^6 bits per second; `.inf` for no limit."""
 
 
 class Group(Settings):
@@ -239,6 +250,8 @@ class Scenario(Settings):
     ]
     """One strategy, or a list that is run one after another on the same images at the same moments."""
     cloud: Cloud
+    cells: dict[Name, Cell] = Field(default_factory=dict)
+    """What several links share, by name; a link says in `cell` which it is a part of."""
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
     resets_s: Annotated[
         tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...],
@@ -250,6 +263,10 @@ class Scenario(Settings):
     ] = ()
     """Moments at which all devices and the cloud start anew from the deployed models, or `at_shifts`: whenever the
     shift changes, where it does so at the same moments in all groups."""
+    images_per_pass: Annotated[int, Field(ge=1)] | None = None
+    """How the run is computed: most images for which several devices share a forward pass; 1 computes every batch
+    alone. Results agree but for rounding. By default it is the number that is fastest on the machine, which is measured
+    once; the manifest records it, and given here it makes another machine fuse alike."""
 
     @field_validator("strategy")
     @classmethod
@@ -274,6 +291,27 @@ class Scenario(Settings):
         if problems:
             raise ValueError("; ".join(problems))
         return strategies
+
+    @field_validator("groups")
+    @classmethod
+    def _have_cells(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
+        cells = info.data.get("cells")
+        if cells is None:
+            return groups  # they have mistakes of their own
+        named = {name: group.link.cell for name, group in groups.items() if group.link.cell is not None}
+        allowed = ", ".join(cells) or "none; describe it in `cells`"
+        problems = [
+            f"{name}.link.cell: no such cell {cell!r}; cells: {allowed}"
+            for name, cell in named.items()
+            if cell not in cells
+        ] or [
+            f"no link is a part of the cell {cell!r}; name it in a group's `link.cell`, or remove it from `cells`"
+            for cell in cells
+            if cell not in named.values()
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return groups
 
     @field_validator("resets_s")
     @classmethod

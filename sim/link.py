@@ -1,24 +1,29 @@
-"""Links: fluid, first-in first-out transfers in exact arithmetic, and the account of their bytes.
+"""Links: first-in first-out transfers in exact arithmetic, and the account of their bytes.
 
 A message of n payload bytes is cut into packets with a header each. Every packet is lost with a fixed probability
 and sent again until it arrives, so the number of lost packets is negative binomial; the lost ones take their time
-on the link like the others. The link serves one message after another at its bandwidth; the message arrives a
-propagation delay and a random jitter after its last bit has left, but never before the message sent ahead of it.
+on the link like the others. A server carries one message of the link after another: its own, at the link's
+bandwidth, or its share of a cell (`sim.cell`). The message arrives a propagation delay and a random jitter after its
+last bit has left, but never before the message sent ahead of it.
+
+A message on a link of its own costs one event, its arrival: with first-in first-out service all else is decided when
+it is handed over, and the account is drawn up when somebody reads it.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
+from sim.clock import SECOND, Clock, Moment, nanoseconds
 
-from sim.clock import SECOND, Clock, nanoseconds
+if TYPE_CHECKING:
+    import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Direction:
     """One direction of a link.
 
@@ -40,37 +45,62 @@ class Direction:
     header_bytes: int = 40
 
 
-@dataclass
-class Transfer:
-    """One message on its way; times are nanoseconds and None until they are known.
+class Transfer(Moment):
+    """One message on its way, and the event of its arrival; times are nanoseconds and None until they are known.
 
     Attributes:
         message: counts the messages of the link from 0.
         payload_bytes, header_bytes: what arrives.
         retransmitted_bytes: lost on the way, and sent again.
+        wire_bytes: all that the link carries for the message, the sum of the three.
         content: handed to the receiver.
+        queued_at: when it was handed over.
+        start_at, sent_at: when its first and its last bit leave; a link of its own knows both beforehand.
+        delivered_at: when it arrived.
+        following: the next unfinished one of the link.
 
     """
 
-    message: int
-    payload_bytes: int
-    header_bytes: int
-    retransmitted_bytes: int
-    content: object
-    queued_at: int
-    start_at: int | None = None
-    sent_at: int | None = None
-    delivered_at: int | None = None
+    __slots__ = (
+        "content",
+        "delivered_at",
+        "following",
+        "header_bytes",
+        "message",
+        "payload_bytes",
+        "queued_at",
+        "retransmitted_bytes",
+        "sent_at",
+        "start_at",
+        "wire_bytes",
+    )
 
-    @property
-    def arriving_bytes(self) -> int:
-        """Payload and headers."""
-        return self.payload_bytes + self.header_bytes
+    def __init__(
+        self,
+        message: int,
+        payload_bytes: int,
+        header_bytes: int,
+        retransmitted_bytes: int,
+        content: object,
+        queued_at: int,
+        arrive: tuple[Callable[[Transfer], None], ...],
+    ) -> None:
+        self.message = message
+        self.payload_bytes = payload_bytes
+        self.header_bytes = header_bytes
+        self.retransmitted_bytes = retransmitted_bytes
+        self.wire_bytes = payload_bytes + header_bytes + retransmitted_bytes
+        self.content = content
+        self.queued_at = queued_at
+        self.callbacks = arrive
+        self.start_at: int | None = None
+        self.sent_at: int | None = None
+        self.delivered_at: int | None = None
+        self.following: Transfer | None = None
 
-    @property
-    def wire_bytes(self) -> int:
-        """All bytes that the link carries for the message."""
-        return self.arriving_bytes + self.retransmitted_bytes
+    def has_started(self, time: int) -> bool:
+        """Tell whether its turn has come by `time`, in nanoseconds."""
+        return self.start_at is not None and self.start_at <= time
 
 
 @dataclass
@@ -86,120 +116,181 @@ class Ledger:
     lost: int = 0
     in_flight: int = 0
 
-    def queue(self, transfer: Transfer) -> None:
-        """The message waits for its turn."""
-        self.queued += transfer.wire_bytes
 
-    def send(self, transfer: Transfer) -> None:
-        """The message's turn has come."""
-        self.queued -= transfer.wire_bytes
-        self.sent += transfer.wire_bytes
-        self.in_flight += transfer.wire_bytes
-
-    def deliver(self, transfer: Transfer) -> None:
-        """The message has arrived."""
-        self.in_flight -= transfer.wire_bytes
-        self.delivered += transfer.arriving_bytes
-        self.lost += transfer.retransmitted_bytes
+Sent = Callable[[Transfer, int], None]
+"""Called with a transfer and the time at which its last bit leaves, once that is known."""
 
 
-@dataclass
-class Service:
-    """The exact fluid clock of a server of constant rate.
+class Share(Protocol):
+    """A link's part in something that several links share."""
 
-    Within a busy period, the end of each piece of work is the period's start plus all work since divided by the
-    rate, rounded up once: rounding never accumulates.
-
-    Attributes:
-        bits_per_second: the rate; None for no limit.
-
-    """
-
-    bits_per_second: int | None
-    _busy_from: int = 0
-    _busy_bits: int = 0
-
-    def serve(self, now: int, bits: int) -> int:
-        """Return when `bits` that arrive at `now` (nanoseconds, never decreasing) are done."""
-        if self.bits_per_second is None:
-            return now
-        if now >= self._end():
-            self._busy_from, self._busy_bits = now, 0
-        self._busy_bits += bits
-        return self._end()
-
-    def _end(self) -> int:
-        assert self.bits_per_second is not None
-        return self._busy_from - (-self._busy_bits * SECOND // self.bits_per_second)
+    def accept(self, transfer: Transfer) -> None:
+        """Carry a transfer after those before it: note its start when it comes, and tell when it is sent."""
 
 
-@dataclass
+class Sharing(Protocol):
+    """Something that several links share, such as a cell."""
+
+    def join(self, limit: int | None, sent: Sent) -> Share | None:
+        """Return the share of one more link, limited to so many bits per second (None: unlimited) on its own account.
+
+        None where there is nothing to share, and the link is as good as a private one.
+        """
+
+
+def bits_per_second(mbps: float) -> int | None:
+    """Return a bandwidth of 10^6 bits per second in whole bits per second, at least 1; None where it is infinite."""
+    return None if math.isinf(mbps) else max(1, round(mbps * 1e6))
+
+
 class Link:
     """One direction of one device's link.
 
     Attributes:
         clock: the one of the run.
         direction: its properties.
-        generator: for loss and jitter.
         receive: called with the content of each message when it arrives.
         observe: called with each transfer when it has arrived.
 
     """
 
-    clock: Clock
-    direction: Direction
-    generator: np.random.Generator
-    receive: Callable[[object], None]
-    observe: Callable[[Transfer], None]
-    ledger: Ledger = field(default_factory=Ledger)
-    unfinished: deque[Transfer] = field(default_factory=deque)
-    _messages: int = 0
-    _last_delivery: int = 0
+    __slots__ = (
+        "_arrive",
+        "_bits_per_second",
+        "_busy_bits",
+        "_busy_from",
+        "_delivered",
+        "_free_at",
+        "_jitter",
+        "_last_delivery",
+        "_latency",
+        "_loss",
+        "_lost",
+        "_messages",
+        "_newest",
+        "_oldest",
+        "_share",
+        "clock",
+        "direction",
+        "observe",
+        "receive",
+    )
 
-    def __post_init__(self) -> None:
-        rate = self.direction.bandwidth_mbps
-        bits_per_second = None if math.isinf(rate) else max(1, round(rate * 1e6))
-        self._service = Service(bits_per_second)
-        self._loss, self._jitter = self.generator.spawn(2)  # so that a change of one leaves the other's draws
-        self._free_at = 0
+    def __init__(
+        self,
+        clock: Clock,
+        direction: Direction,
+        generator: Callable[[], np.random.Generator],
+        receive: Callable[[Any], None],
+        observe: Callable[[Transfer], None],
+        sharing: Sharing | None = None,
+    ) -> None:
+        """Create a link of its own, or a part of `sharing`; `generator` is called where there are numbers to draw."""
+        self.clock = clock
+        self.direction = direction
+        self.receive = receive
+        self.observe = observe
+        self._loss = self._jitter = None
+        if direction.loss or direction.jitter_ms:
+            loss, jitter = generator().spawn(2)  # so that a change of one leaves the other's draws
+            self._loss = loss if direction.loss else None
+            self._jitter = jitter if direction.jitter_ms else None
+        self._latency = nanoseconds(direction.latency_ms / 1000)
+        self._bits_per_second = bits_per_second(direction.bandwidth_mbps)
+        self._share = None if sharing is None else sharing.join(self._bits_per_second, self._depart)
+        self._arrive = (self._deliver,)
+        self._oldest: Transfer | None = None
+        self._newest: Transfer | None = None
+        self._messages = self._delivered = self._lost = 0
+        self._busy_from = self._busy_bits = self._free_at = self._last_delivery = 0
+
+    @property
+    def unfinished(self) -> Iterator[Transfer]:
+        """The transfers that have not arrived, in order."""
+        transfer = self._oldest
+        while transfer is not None:
+            yield transfer
+            transfer = transfer.following
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account at this moment; it does not change with the link."""
+        now = self.clock.time
+        queued = in_flight = 0
+        for transfer in self.unfinished:
+            if transfer.has_started(now):
+                in_flight += transfer.wire_bytes
+            else:
+                queued += transfer.wire_bytes
+        sent = self._delivered + self._lost + in_flight
+        return Ledger(queued, sent, self._delivered, self._lost, in_flight)
 
     def send(self, payload_bytes: int, content: object) -> Transfer:
         """Hand over a message; it is received when its last packet has arrived."""
-        transfer = self._packetise(payload_bytes, content)
-        self.ledger.queue(transfer)
-        self.unfinished.append(transfer)
-        if self._free_at <= self.clock.time:
-            self._start(transfer)
+        direction = self.direction
+        packets = -(-payload_bytes // direction.packet_bytes) or 1
+        header_bytes = packets * direction.header_bytes
+        lost_bytes = 0
+        if self._loss is not None:
+            lost = int(self._loss.negative_binomial(packets, 1 - direction.loss))
+            # Lost packets are counted at the message's mean packet size, rounded up.
+            lost_bytes = -(-lost * (payload_bytes + header_bytes) // packets)
+        transfer = Transfer(
+            self._messages, payload_bytes, header_bytes, lost_bytes, content, self.clock.time, self._arrive
+        )
+        self._messages += 1
+        if self._share is None:
+            self._serve(transfer)
         else:
-            self.clock.call_at(self._free_at, lambda: self._start(transfer))
-        # With first-in first-out service all is decided now; the events only tell it when it happens.
-        self._free_at = self._service.serve(self.clock.time, 8 * transfer.wire_bytes)
-        delay = nanoseconds(self.direction.latency_ms / 1000)
-        if self.direction.jitter_ms:
-            delay += nanoseconds(self._jitter.exponential(self.direction.jitter_ms / 1000))
-        self._last_delivery = max(self._last_delivery, self._free_at + delay)
-        sent_at = self._free_at
-        self.clock.call_at(self._last_delivery, lambda: self._deliver(transfer))
-        transfer.sent_at = sent_at
+            self._share.accept(
+                transfer
+            )  # before the one ahead of it knows of it: it cannot follow in the past
+        if self._newest is None:
+            self._oldest = transfer
+        else:
+            self._newest.following = transfer
+        self._newest = transfer
         return transfer
 
-    def _packetise(self, payload_bytes: int, content: object) -> Transfer:
-        direction = self.direction
-        packets = max(1, -(-payload_bytes // direction.packet_bytes))
-        header_bytes = packets * direction.header_bytes
-        lost = int(self._loss.negative_binomial(packets, 1 - direction.loss)) if direction.loss else 0
-        # Lost packets are counted at the message's mean packet size, rounded up.
-        lost_bytes = -(-lost * (payload_bytes + header_bytes) // packets)
-        number, self._messages = self._messages, self._messages + 1
-        return Transfer(number, payload_bytes, header_bytes, lost_bytes, content, self.clock.time)
+    def _serve(self, transfer: Transfer) -> None:
+        """Decide when a link of its own carries a transfer; with first-in first-out service all is known at once.
 
-    def _start(self, transfer: Transfer) -> None:
-        transfer.start_at = self.clock.time
-        self.ledger.send(transfer)
+        Within a busy period, each end is the period's start plus all work since divided by the rate, rounded up once:
+        rounding never accumulates.
+        """
+        start = self._free_at
+        if start <= transfer.queued_at:
+            start = self._busy_from = transfer.queued_at
+            self._busy_bits = 0
+        transfer.start_at = start
+        if self._bits_per_second is None:
+            self._depart(transfer, start)
+            return
+        self._busy_bits += 8 * transfer.wire_bytes
+        self._free_at = end = self._busy_from - (-self._busy_bits * SECOND // self._bits_per_second)
+        self._depart(transfer, end)
+
+    def _depart(self, transfer: Transfer, sent_at: int) -> None:
+        """Schedule the arrival of a transfer whose last bit leaves at `sent_at`."""
+        transfer.sent_at = sent_at
+        delivery = sent_at + self._latency
+        if self._jitter is not None:
+            delivery += nanoseconds(self._jitter.exponential(self.direction.jitter_ms / 1000))
+        if delivery < self._last_delivery:
+            delivery = self._last_delivery
+        else:
+            self._last_delivery = delivery
+        self.clock.schedule_at(transfer, delivery)
 
     def _deliver(self, transfer: Transfer) -> None:
+        """Let the oldest transfer arrive; arrivals keep the order."""
+        self._oldest = following = transfer.following
+        if following is None:
+            self._newest = None
+        else:
+            transfer.following = None  # who keeps the transfer does not keep all that came after it
         transfer.delivered_at = self.clock.time
-        self.unfinished.remove(transfer)
-        self.ledger.deliver(transfer)
+        self._delivered += transfer.payload_bytes + transfer.header_bytes
+        self._lost += transfer.retransmitted_bytes
         self.observe(transfer)
         self.receive(transfer.content)

@@ -226,6 +226,43 @@ def test_limits_of_a_link(field, value, ok):
         assert [location for location, _ in errors(Link, data)] == [(field,)]
 
 
+CELL = {"uplink_mbps": 5, "downlink_mbps": math.inf}
+
+
+def in_cells(cells, **named):
+    """A scenario's data with these cells, and groups whose links are parts of the named ones."""
+    groups = {name: {**GROUP, "link": {**GROUP["link"], "cell": cell}} for name, cell in named.items()}
+    return {**MINIMAL, "cells": cells, "groups": groups}
+
+
+def test_links_share_cells():
+    scenario = Scenario.model_validate(in_cells({"town": CELL}, a="town", b="town", c=None))
+    assert scenario.cells["town"].uplink_mbps == 5
+    assert [group.link.cell for group in scenario.groups.values()] == ["town", "town", None]
+    assert Scenario.model_validate(MINIMAL).cells == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (in_cells({"town": CELL}, a="twon"), "a.link.cell: no such cell 'twon'; cells: town"),
+        (in_cells({}, a="town"), "a.link.cell: no such cell 'town'; cells: none; describe it in `cells`"),
+        (
+            in_cells({"town": CELL, "sea": CELL}, a="town"),
+            "no link is a part of the cell 'sea'; name it in a group's `link.cell`, or remove it from `cells`",
+        ),
+    ],
+)
+def test_cells_that_do_not_match_the_links(data, message):
+    assert errors(Scenario, data) == [(("groups",), message)]
+
+
+@pytest.mark.parametrize("rate", [0, -1, math.nan, "5", None])
+def test_a_cell_has_a_rate(rate):
+    found = errors(Scenario, in_cells({"town": {**CELL, "uplink_mbps": rate}}, a="town"))
+    assert [location for location, _ in found] == [("cells", "town", "uplink_mbps")]
+
+
 @pytest.mark.parametrize("name", ["", "-a", "a b", "a/b", "..", "é", "x" * 81])
 def test_names_that_cannot_be_folders(name):
     assert [location for location, _ in errors(Scenario, {**MINIMAL, "name": name})] == [("name",)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.clock import SECOND, Clock, computing_time, nanoseconds, seconds
+from sim.clock import SECOND, Clock, Moment, computing_time, nanoseconds, seconds
 
 
 def test_seconds_become_whole_nanoseconds():
@@ -64,3 +64,48 @@ def test_an_error_in_a_call_reaches_the_runner():
     clock.call_at(1, lambda: 1 // (clock.time - 1))
     with pytest.raises(ZeroDivisionError):
         clock.run()
+
+
+def test_time_is_that_of_simpy_within_every_event():
+    clock, seen = Clock(), []
+    for time in (3, 8):
+        clock.call_at(time, lambda: seen.append((clock.time, clock.now)))
+    clock.run(until=10)
+    assert [*seen, (clock.time, clock.now)] == [(3, 3), (8, 8), (10, 10)]
+
+
+def test_moments_and_timeouts_of_one_time_happen_in_order_of_request():
+    clock, seen = Clock(), []
+
+    def wait(name):
+        yield clock.timeout(5)
+        seen.append(name)
+
+    clock.process(wait("process"))
+    clock.call_at(0, lambda: clock.schedule_at(Moment((lambda _: seen.append("moment"),)), 5))
+    clock.timeout(5).callbacks.append(lambda _: seen.append("timeout"))
+    clock.run()
+    assert seen == ["timeout", "process", "moment"]
+
+
+def test_a_moment_is_an_event_that_has_been_triggered():
+    clock, seen = Clock(), []
+    moment = Moment((seen.append,))
+    clock.schedule_at(moment, 4)
+    assert (moment.triggered, moment.processed) == (True, False)
+    clock.run()
+    assert seen == [moment]
+    assert moment.processed
+
+
+def test_what_is_settled_comes_after_all_that_happens_now():
+    clock, seen = Clock(), []
+
+    def wait():
+        yield clock.settled()
+        seen.append("settled")
+
+    clock.process(wait())
+    clock.call_at(0, lambda: clock.call_at(0, lambda: seen.append("followed")))
+    clock.run()
+    assert seen == ["followed", "settled"]

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sim.clock import SECOND, Clock
-from sim.link import Direction, Ledger, Link, Service
+from sim.link import Direction, Ledger, Link, bits_per_second
 
 BYTE_A_MICROSECOND = 8.0
 """Bandwidth in 10^6 bits per second at which a byte takes 1000 ns."""
@@ -22,7 +22,12 @@ class Wire:
         self.clock = Clock()
         self.received: list[object] = []
         self.arrived = []
-        generator = np.random.default_rng(seed)
+        self.generators = 0
+
+        def generator():
+            self.generators += 1
+            return np.random.default_rng(seed)
+
         self.link = Link(
             self.clock, Direction(**direction), generator, self.received.append, self.arrived.append
         )
@@ -107,9 +112,24 @@ def test_the_mean_loss_is_as_declared():
     assert abs(ledger.lost / ledger.sent - 0.2) < 4 * math.sqrt(0.2 * 0.8 / 20_000)
 
 
-def test_no_loss_draws_no_random_numbers():
-    wire = Wire(seed=3, bandwidth_mbps=1.0).send_at((0, 100), (5, 10_000))
-    assert wire.link.generator.random() == np.random.default_rng(3).random()
+@pytest.mark.parametrize(("randomness", "generators"), [({}, 0), ({"loss": 0.1}, 1), ({"jitter_ms": 1.0}, 1)])
+def test_a_generator_is_made_where_there_is_something_to_draw(randomness, generators):
+    wire = Wire(bandwidth_mbps=1.0, **randomness).send_at((0, 100), (5, 10_000))
+    assert wire.generators == generators
+
+
+def test_loss_and_jitter_have_draws_of_their_own():
+    loss, jitter = {"loss": 0.4}, {"jitter_ms": 3.0}
+    lossy, late, both = (
+        Wire(3, bandwidth_mbps=math.inf, **randomness).send_at((0, 100_000), (9, 100_000))
+        for randomness in (loss, jitter, loss | jitter)
+    )
+    assert [t.retransmitted_bytes for t in both.arrived] == [t.retransmitted_bytes for t in lossy.arrived]
+    assert both.events == late.events
+    spawned = np.random.default_rng(3).spawn(2)
+    lost = int(spawned[0].negative_binomial(69, 0.6))
+    assert lossy.arrived[0].retransmitted_bytes == -(-lost * 102_760 // 69)
+    assert late.arrived[0].delivered_at == round(spawned[1].exponential(0.003) * SECOND)
 
 
 def test_messages_are_numbered():
@@ -122,10 +142,14 @@ def test_unfinished_messages_are_those_queued_or_on_their_way():
     for content in "abc":
         wire.link.send(100, content)
     wire.clock.run(until=150_000)
-    assert [(t.content, t.start_at) for t in wire.link.unfinished] == [("a", 0), ("b", 100_000), ("c", None)]
+    assert [(t.content, t.has_started(150_000)) for t in wire.link.unfinished] == [
+        ("a", True),
+        ("b", True),
+        ("c", False),
+    ]
     assert wire.link.ledger == Ledger(queued=100, sent=200, delivered=0, lost=0, in_flight=200)
     wire.clock.run()
-    assert not wire.link.unfinished
+    assert not list(wire.link.unfinished)
     assert wire.link.ledger == Ledger(queued=0, sent=300, delivered=300, lost=0, in_flight=0)
 
 
@@ -153,16 +177,20 @@ SENDINGS = st.lists(st.tuples(st.integers(0, 10**8), st.integers(0, 20_000)), mi
 @settings(max_examples=60)
 def test_the_ledger_balances_at_every_event(direction, sendings, seed):
     wire = Wire(seed, **direction)
-    ledger = wire.link.ledger
+    handed_over = []
     for number, (time, payload) in enumerate(sendings):
-        wire.clock.call_at(time, lambda n=number, p=payload: wire.link.send(p, n))
+        wire.clock.call_at(time, lambda n=number, p=payload: handed_over.append(wire.link.send(p, n)))
     while wire.clock.peek() != math.inf:
         wire.clock.step()
+        now, ledger = wire.clock.time, wire.link.ledger
         assert ledger.sent == ledger.delivered + ledger.lost + ledger.in_flight
-        unfinished = wire.link.unfinished
-        assert ledger.queued == sum(t.wire_bytes for t in unfinished if t.start_at is None)
-        assert ledger.in_flight == sum(t.wire_bytes for t in unfinished if t.start_at is not None)
-    arriving = sum(transfer.arriving_bytes for transfer in wire.arrived)
+        started = [t for t in handed_over if t.start_at <= now]
+        assert ledger.sent == sum(t.wire_bytes for t in started)
+        assert ledger.queued == sum(t.wire_bytes for t in handed_over) - ledger.sent
+        assert ledger.in_flight == sum(t.wire_bytes for t in started if t not in wire.arrived)
+        assert list(wire.link.unfinished) == [t for t in handed_over if t not in wire.arrived]
+    ledger = wire.link.ledger
+    arriving = sum(t.payload_bytes + t.header_bytes for t in wire.arrived)
     lost = sum(transfer.retransmitted_bytes for transfer in wire.arrived)
     assert ledger == Ledger(queued=0, sent=arriving + lost, delivered=arriving, lost=lost, in_flight=0)
     assert sum(transfer.payload_bytes for transfer in wire.arrived) == sum(size for _, size in sendings)
@@ -180,38 +208,64 @@ def test_messages_arrive_in_order_and_no_earlier_than_they_can(direction, sendin
     assert starts_and_ends == sorted(starts_and_ends)
 
 
-def pieces_of_work(longest_gap, most_bits):
+def test_a_ledger_keeps_the_account_of_its_moment():
+    wire = Wire(bandwidth_mbps=BYTE_A_MICROSECOND, header_bytes=0)
+    wire.link.send(100, "a")
+    before = wire.link.ledger
+    wire.clock.run()
+    assert before == Ledger(queued=0, sent=100, delivered=0, lost=0, in_flight=100)
+
+
+def test_a_message_costs_one_event_even_where_it_waits():
+    wire = Wire(bandwidth_mbps=BYTE_A_MICROSECOND, latency_ms=1.0)
+    for _ in range(10):
+        wire.link.send(100, None)
+    events = 0
+    while wire.clock.peek() != math.inf:
+        wire.clock.step()
+        events += 1
+    assert (events, len(wire.arrived)) == (10, 10)
+
+
+def test_who_keeps_a_message_does_not_keep_those_after_it():
+    wire = Wire(bandwidth_mbps=1.0).send_at((0, 10), (0, 10), (0, 10))
+    assert [transfer.following for transfer in wire.arrived] == [None] * 3
+
+
+def pieces_of_work(longest_gap, most_bytes):
     return st.lists(
-        st.tuples(st.integers(0, longest_gap), st.integers(0, most_bits)), min_size=1, max_size=40
+        st.tuples(st.integers(0, longest_gap), st.integers(0, most_bytes)), min_size=1, max_size=40
     )
 
 
-@given(st.integers(1, 10**10), pieces_of_work(10**6, 10**7))
-@example(7 * 10**8, [(0, 5), (8, 5)])  # arrives as the first ends, rounded up: 7.14 ns
-@example(7 * 10**8, [(0, 5), (7, 5)])  # arrives just before
+@given(st.integers(1, 10**10), pieces_of_work(10**6, 10**6))
+@example(7 * 10**9, [(0, 5), (5, 5)])  # arrives just before the first ends at 5.71 ns
+@example(7 * 10**9, [(0, 5), (6, 5)])  # arrives as it ends, rounded up
 def test_service_equals_exact_arithmetic(rate, pieces):
     check_service(rate, pieces)
 
 
-@given(st.integers(10**8, 10**10), pieces_of_work(30, 30))
+@given(st.integers(10**8, 10**10), pieces_of_work(30, 4))
 def test_service_equals_exact_arithmetic_where_nanoseconds_matter(rate, pieces):
     check_service(rate, pieces)
 
 
 def check_service(rate, pieces):
-    service, now, free_at = Service(rate), 0, Fraction(0)
-    for gap, bits in pieces:
+    """Compare with exact fluid service; beside the message's end, its start is that of the one before."""
+    wire = Wire(bandwidth_mbps=rate / 1e6, header_bytes=0)
+    now, free_at, expected = 0, Fraction(0), []
+    for gap, payload in pieces:
         now += gap
-        free_at = max(free_at, Fraction(now)) + Fraction(bits * SECOND, rate)
-        assert service.serve(now, bits) == math.ceil(free_at)
+        start = max(free_at, Fraction(now))
+        free_at = start + Fraction(8 * payload * SECOND, rate)
+        expected.append((now, math.ceil(start), math.ceil(free_at), math.ceil(free_at)))
+        wire.clock.call_at(now, lambda payload=payload: wire.link.send(payload, None))
+    wire.clock.run()
+    assert wire.events == expected
 
 
-@given(st.integers(1, 10**10), st.lists(st.integers(0, 10**7), min_size=1, max_size=40))
-def test_service_rounds_a_busy_period_once(rate, pieces):
-    service = Service(rate)
-    ends = [service.serve(17, bits) for bits in pieces]
-    assert ends[-1] == 17 + math.ceil(Fraction(sum(pieces) * SECOND, rate))
-
-
-def test_service_without_limit_takes_no_time():
-    assert Service(None).serve(5, 10**12) == 5
+@pytest.mark.parametrize(
+    ("mbps", "rate"), [(math.inf, None), (1.0, 10**6), (0.0000014, 1), (1e-9, 1), (2.5e3, 2_500_000_000)]
+)
+def test_bits_per_second(mbps, rate):
+    assert bits_per_second(mbps) == rate

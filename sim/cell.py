@@ -1,0 +1,190 @@
+"""Cells: capacity that the links of several devices share, max-min fair, in nearly exact arithmetic.
+
+At any time every active link gets the same rate, except that none gets more than its own limit; what limited links
+leave is shared by the others. A link has one active message at a time, its oldest that is not sent. This is fluid
+processor sharing with limits, solved by virtual service times: links with the same limit form a tier, all active
+links of a tier have been served alike, so a message that starts when the tier has served V bits to each ends when it
+has served V + its own bits. Each event, a start or an end, costs O(log n) for n active links and O(tiers), and the
+cell waits for one event at a time, its next end.
+
+Accuracy: times are counted in 2^-48 ns, ends rounded up; service in the work of one bit per second in that time,
+rounded down. So a cell never serves more than its capacity, and no message ends early. The backlogs of two such
+systems never drift further apart by themselves, so errors only add up: after k events of a busy period a message
+ends late by less than k 2^-47 ns times the quotient of the cell's capacity and the message's last rate (0.004 ns
+after 10^9 events at a thousandth of the capacity). What is told is that end rounded up to a whole nanosecond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from heapq import heappop, heappush, heapreplace
+from typing import TYPE_CHECKING
+
+from sim.clock import SECOND, Clock, Moment
+
+if TYPE_CHECKING:
+    import simpy
+
+    from sim.link import Sent, Transfer
+
+FRACTION = 48
+"""Binary digits of a time behind the nanosecond."""
+WORK = 8 * SECOND << FRACTION
+"""What a byte is in the unit of service: one bit per second during 2^-48 ns."""
+NEVER = 1 << 200
+"""Later than any time."""
+
+
+@dataclass(slots=True, eq=False)
+class Tier:
+    """The links with one limit.
+
+    Attributes:
+        limit: bits per second of each; None for none.
+        active: heap of the service at which each active message ends, a number that keeps the order, and the link's
+            share.
+        served: service that each active message would have had since the first one of a busy period of the tier.
+        bits, among: the present rate of each, bits per second among so many.
+
+    """
+
+    limit: int | None
+    active: list[tuple[int, int, CellShare]] = field(default_factory=list)
+    served: int = 0
+    bits: int = 0
+    among: int = 1
+
+
+class Cell:
+    """One direction of a cell.
+
+    Attributes:
+        clock: the one of the run.
+        capacity: bits per second; None for no limit.
+
+    """
+
+    def __init__(self, clock: Clock, capacity: int | None) -> None:
+        self.clock = clock
+        self.capacity = capacity
+        self._tiers: list[Tier] = []  # by rising limit
+        self._active = 0
+        self._starts = 0
+        self._time = 0  # of the tiers' service; this and the next in 2^-48 ns
+        self._end = NEVER  # of the message that ends first
+        self._wakes_at = NEVER  # nanoseconds
+        self._wake_up = (self._wake,)
+
+    def join(self, limit: int | None, sent: Sent) -> CellShare | None:
+        """Return the share of one more link, limited to so many bits per second; None in a cell without limit."""
+        if self.capacity is None:
+            return None
+        for tier in self._tiers:
+            if tier.limit == limit:
+                return CellShare(self, tier, sent)
+        tier = Tier(limit)
+        self._tiers = sorted(
+            [*self._tiers, tier], key=lambda each: NEVER if each.limit is None else each.limit
+        )
+        return CellShare(self, tier, sent)
+
+    def _wake(self, _: simpy.Event) -> None:
+        now = self.clock.time
+        if now != self._wakes_at:
+            return  # an earlier event has taken over
+        self._wakes_at = NEVER
+        if self._end <= now << FRACTION:
+            self._catch_up(now << FRACTION)
+        else:
+            self._watch()  # others have started since, and the end comes later than thought
+
+    def _catch_up(self, time: int) -> None:
+        """End the messages whose end has come by `time`, in 2^-48 ns, and start those that wait for them."""
+        while self._end <= time:
+            now = -(-self._end >> FRACTION)
+            elapsed, self._time = self._end - self._time, self._end
+            for tier in self._tiers:
+                active = tier.active
+                if not active:
+                    continue
+                tier.served = served = tier.served + elapsed * tier.bits // tier.among
+                while active and active[0][0] <= served:
+                    share = active[0][2]
+                    transfer = share.transfer
+                    assert transfer is not None
+                    following = share.transfer = transfer.following
+                    if following is None:
+                        heappop(active)
+                        self._active -= 1
+                    else:
+                        following.start_at = now
+                        self._starts += 1
+                        heapreplace(active, (served + following.wire_bytes * WORK, self._starts, share))
+                    share.sent(transfer, now)
+            self._share_out()
+
+    def _share_out(self) -> None:
+        """Give every tier its rate, find the first end and watch for it."""
+        assert self.capacity is not None  # or nothing would be shared
+        left, among, first = self.capacity, self._active, NEVER
+        for tier in self._tiers:
+            active = tier.active
+            if not active:
+                continue
+            limit = tier.limit
+            if limit is not None and limit * among <= left:
+                tier.bits, tier.among = limit, 1
+                left -= limit * len(active)
+                among -= len(active)
+            else:
+                tier.bits, tier.among = left, among
+            end = self._time - (tier.served - active[0][0]) * tier.among // tier.bits
+            if first is NEVER or end < first:
+                first = end
+        self._end = first
+        self._watch()
+
+    def _watch(self) -> None:
+        """Wake up for the first end, unless something wakes the cell before."""
+        due = -(-self._end >> FRACTION)
+        if due < self._wakes_at and self._active:
+            self._wakes_at = due
+            self.clock.schedule_at(Moment(self._wake_up), due)
+
+
+class CellShare:
+    """A link's part in a cell.
+
+    Attributes:
+        transfer: its active message.
+
+    """
+
+    __slots__ = ("cell", "sent", "tier", "transfer")
+
+    def __init__(self, cell: Cell, tier: Tier, sent: Sent) -> None:
+        self.cell = cell
+        self.tier = tier
+        self.sent = sent
+        self.transfer: Transfer | None = None
+
+    def accept(self, transfer: Transfer) -> None:
+        """Start a message now, unless another of the link is active: then it waits as the one that follows."""
+        cell, tier = self.cell, self.tier
+        time = transfer.queued_at << FRACTION
+        if cell._end <= time:
+            cell._catch_up(time)
+        if self.transfer is not None:
+            return
+        elapsed, cell._time = time - cell._time, time
+        for each in cell._tiers:
+            if each.active:
+                each.served += elapsed * each.bits // each.among
+        if not tier.active:
+            tier.served = 0  # a small number is a quick one
+        cell._active += 1
+        cell._starts += 1
+        self.transfer = transfer
+        transfer.start_at = transfer.queued_at
+        heappush(tier.active, (tier.served + transfer.wire_bytes * WORK, cell._starts, self))
+        cell._share_out()
