@@ -1,8 +1,9 @@
-"""The recorder: rows go into column buffers and from there to parquet files as the run goes."""
+"""The recorder: a few thousand rows are held, and go to parquet files as the run goes."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from sim.results import TABLES
 
-ROWS_HELD = 4096
+ROWS_HELD = 1024
 """Rows of a table in memory before they are written."""
 
 
@@ -21,26 +22,34 @@ class Table:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.schema = schema
-        self._columns: dict[str, list[Any]] = {name: [] for name in schema.names}
-        self._held = 0
+        self._names = tuple(schema.names)
+        self._in_order = itemgetter(*self._names)
+        self._rows: list[tuple[Any, ...]] = []
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+
+    @property
+    def held(self) -> int:
+        """Rows that are not written yet."""
+        return len(self._rows)
 
     def add(self, **row: Any) -> None:
         """Add a row; raises TypeError unless it has exactly the table's columns."""
-        if row.keys() != self._columns.keys():
-            raise TypeError(f"columns {sorted(row.keys() ^ self._columns.keys())} are missing or unknown")
-        for name, value in row.items():
-            self._columns[name].append(value)
-        self._held += 1
-        if self._held >= ROWS_HELD:
+        try:
+            values = self._in_order(row)
+        except KeyError:  # the one check of names that costs nothing, since each is looked up anyway
+            values = None
+        if values is None or len(row) != len(values):
+            raise TypeError(f"columns {sorted(row.keys() ^ set(self._names))} are missing or unknown")
+        self._rows.append(values)
+        if len(self._rows) >= ROWS_HELD:
             self.flush()
 
     def flush(self) -> None:
         """Write the held rows."""
-        if self._held:
-            self._writer.write_table(pa.table(self._columns, schema=self.schema))
-            self._columns = {name: [] for name in self.schema.names}
-            self._held = 0
+        if self._rows:
+            columns = dict(zip(self._names, zip(*self._rows, strict=True), strict=True))
+            self._writer.write_table(pa.table(columns, schema=self.schema))
+            self._rows = []
 
     def close(self) -> None:
         """Write the held rows and finish the file."""

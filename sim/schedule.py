@@ -21,6 +21,9 @@ class Stretch(NamedTuple):
     length: int | None
 
 
+CLEAN_FOR_GOOD = Stretch(Shift(), None)
+
+
 class Schedule:
     """The shifts of one device's world over time, ramps cut into their steps. Asked for times that never decrease.
 
@@ -30,7 +33,7 @@ class Schedule:
     def __init__(self, device: str, group: Group, streams: RandomStreams) -> None:
         stretches = _round(device, group, streams)
         rounds = cycle([stretches]) if group.repeat_schedule else repeat(stretches, group.rounds or 1)
-        clean = [Stretch(Shift(), None)] if group.afterwards == "clean" else []
+        clean = [CLEAN_FOR_GOOD] if group.afterwards == "clean" else []
         self._ahead = chain(chain.from_iterable(rounds), clean)
         self._now, self._end = next(self._ahead)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import rendering
+from models.rendering import Order
 from scenarios.world import DirichletLabels
 from sim.clock import SECOND, nanoseconds
 from sim.schedule import Schedule
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
 MOST_SLOTS = 100
 """Stretches that Dirichlet-distributed labels are spread over, at most."""
 
+INDICES_HELD = 256
+"""Of the order of its images, a device holds so many at a time, or a batch where that is more."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A batch as it arrives at a device.
 
@@ -56,7 +61,9 @@ class Batch:
         return self.drawn or ((self.shift.corruption, self.shift.severity),) * len(self)
 
     def only(self, chosen: NDArray[np.bool_]) -> Batch:
-        """Return the batch with some of its samples, bool (N,)."""
+        """Return the batch with some of its samples, bool (N,); itself with all of them."""
+        if chosen.all():
+            return self
         drawn = self.drawn and tuple(name for name, keep in zip(self.drawn, chosen, strict=True) if keep)
         return replace(self, indices=self.indices[chosen], labels=self.labels[chosen], drawn=drawn)
 
@@ -66,15 +73,6 @@ class Batch:
         if self.drawn is None:
             return None
         return ["none" if name == "none" else f"{name}-{severity}" for name, severity in self.drawn]
-
-
-class RenderingOrder(NamedTuple):
-    """The arguments of `models.rendering.render`."""
-
-    data: DataSet
-    indices: NDArray[np.int64]
-    conditions: tuple[Condition, ...]
-    generator: np.random.Generator
 
 
 class DeviceStream:
@@ -102,14 +100,14 @@ class DeviceStream:
             drawn = self._draw(shift, number, len(indices))
             yield Batch(number, arrival, indices, self.data.labels[indices], shift, drawn)
 
-    def order(self, batch: Batch) -> RenderingOrder:
+    def order(self, batch: Batch) -> Order:
         """Return what is to be rendered for a batch; rendering it gives the same whenever it is done."""
-        generator = self.streams.generator(f"{self.device}/corruption", batch.number)
-        return RenderingOrder(self.data, batch.indices, batch.conditions, generator)
+        generator = partial(self.streams.generator, f"{self.device}/corruption", batch.number)
+        return Order(self.data, batch.indices, batch.conditions, generator)
 
     def render(self, batch: Batch) -> Rendering:
         """Begin to render the batch's images under its conditions."""
-        return self.renderer.submit(*self.order(batch))
+        return self.renderer.submit(self.order(batch))
 
     def damaged(self, batch: Batch) -> dict[str, str]:
         """Return which of the batch's images could not be read, by path, each with the reason."""
@@ -132,27 +130,44 @@ class DeviceStream:
                 time += nanoseconds(generator.exponential(1 / rate))
                 yield time
         phase = generator.random() if self.settings.phase == "random" else 0.0
+        del generator  # a fleet of many thousands feels a kilobyte each
         for number in count():
             yield round((phase + number) * SECOND / rate)
 
     def _indices(self) -> Iterator[NDArray[np.int64]]:
-        waiting = np.empty(0, np.int64)
+        size = self.settings.batch_size
+        stretches = self._stretches()
+        held = next(stretches)
+        while True:
+            while len(held) < size:
+                held = np.concatenate([held, next(stretches)])
+            yield held[:size].astype(np.int64)
+            held = held[size:]
+
+    def _stretches(self) -> Iterator[NDArray[np.unsignedinteger]]:
+        """Yield all indices, epoch after epoch, a stretch at a time.
+
+        For every stretch the whole order is drawn again from its named stream: that costs a fraction of a microsecond
+        an image, while a fleet that held all of its orders would need devices times images of memory.
+        """
+        images = len(self.data.labels)
+        length = max(INDICES_HELD, self.settings.batch_size)
+        narrow = np.min_scalar_type(images)
         for epoch in count():
-            waiting = np.concatenate([waiting, self._epoch(epoch)])
-            while len(waiting) >= self.settings.batch_size:
-                yield waiting[: self.settings.batch_size]
-                waiting = waiting[self.settings.batch_size :]
+            for start in range(0, images, length):
+                yield self._epoch(epoch)[start : start + length].astype(narrow)
 
     def _epoch(self, number: int) -> NDArray[np.int64]:
         """Return every index once, in the order of this time around."""
         generator = self.streams.generator(f"{self.device}/order", number)
         indices: NDArray[np.int64] = generator.permutation(len(self.data.labels))
         wanted = self.settings.labels
-        labels = self.data.labels[indices]
         if isinstance(wanted, DirichletLabels):
             generator = self.streams.generator(f"{self.device}/labels", number)
-            return indices[correlated(labels, wanted.dirichlet, generator)]
-        return indices[np.argsort(labels, stable=True)] if wanted.order == "sorted" else indices
+            return indices[correlated(self.data.labels[indices], wanted.dirichlet, generator)]
+        if wanted.order == "sorted":
+            return indices[np.argsort(self.data.labels[indices], stable=True)]
+        return indices
 
 
 def correlated(

@@ -1,4 +1,5 @@
 import gc
+from functools import partial
 from pathlib import Path
 from threading import Event, current_thread, main_thread
 
@@ -11,7 +12,7 @@ from models import corruptions, rendering
 from models.datasets import Images
 from models.datasets._stored import StoredConditions
 from models.errors import InputError
-from models.rendering import Renderer, render
+from models.rendering import Order, Renderer, render
 
 COUNT, SHAPE = 12, (8, 8, 3)
 BYTES = 8 * 8 * 3
@@ -58,15 +59,22 @@ def gate():
     data.opened.set()
 
 
-def submit(renderer, number=0, data=DATA, size=2):
-    """Submit a batch of noisy images, each number another one."""
+def order(number=0, data=DATA, size=2):
+    """Noisy images, each number other ones."""
     indices = np.arange(number, number + size) % COUNT
-    return renderer.submit(data, indices, [CONDITIONS[1]] * size, np.random.default_rng(number))
+    return Order(data, indices, (CONDITIONS[1],) * size, partial(np.random.default_rng, number))
+
+
+def renderer(threads=1, bound=2**20, small=0):
+    return Renderer(threads, bound, small)
+
+
+def submit(renderer, number=0, data=DATA, size=2):
+    return renderer.submit(order(number, data, size))
 
 
 def expected(number=0, size=2):
-    indices = np.arange(number, number + size) % COUNT
-    return render(DATA, indices, [CONDITIONS[1]] * size, np.random.default_rng(number))[0]
+    return order(number, size=size).render()[0]
 
 
 def test_images_of_one_condition_are_corrupted_together_in_order():
@@ -125,12 +133,12 @@ def test_damaged_files_by_condition():
 )
 def test_results_depend_on_nothing_but_the_submission(batches, threads, bound, data):
     arguments = [
-        (np.array([i for i, _ in batch]), [condition for _, condition in batch]) for batch in batches
+        (np.array([i for i, _ in batch]), tuple(condition for _, condition in batch)) for batch in batches
     ]
     order = data.draw(st.permutations(range(len(batches))))
-    with Renderer(threads, bound) as renderer:
+    with Renderer(threads, bound, small=0) as renderer:
         handles = [
-            renderer.submit(DATA, *each, np.random.default_rng(number))
+            renderer.submit(Order(DATA, *each, partial(np.random.default_rng, number)))
             for number, each in enumerate(arguments)
         ]
         found = {number: handles[number].result() for number in order}
@@ -141,34 +149,93 @@ def test_results_depend_on_nothing_but_the_submission(batches, threads, bound, d
         np.testing.assert_array_equal(found[number][1], present)
 
 
-def test_what_waits_is_bounded(gate):
-    rendered_by = []
+class Recording(Gate):
+    """Tells who read."""
 
-    class Recording(Gate):
-        def read(self, indices):
-            rendered_by.append(current_thread() is main_thread())
-            return super().read(indices)
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        object.__setattr__(self, "by_caller", [])
 
-    data = Recording(DATA.images, DATA.labels)
-    with Renderer(threads=2, bound=5 * BYTES) as renderer:
-        handles = [submit(renderer, number, data) for number in range(6)]
-        assert renderer.waiting == 4 * BYTES
-        gate.opened.set()
+    def read(self, indices):
+        self.by_caller.append(current_thread() is main_thread())
+        return super().read(indices)
+
+
+@pytest.fixture
+def recording(gate):
+    return Recording(DATA.images, DATA.labels)
+
+
+def test_what_waits_is_bounded(recording):
+    with renderer(threads=2, bound=5 * BYTES) as ahead:
+        handles = [submit(ahead, number, recording) for number in range(6)]
+        assert ahead.waiting == 4 * BYTES
         for number in (5, 4, 3, 2):  # no room was left for these
             np.testing.assert_array_equal(handles[number].result()[0], expected(number))
-        assert rendered_by.count(True) == 4
-        assert renderer.waiting == 4 * BYTES
+        assert recording.by_caller.count(True) == 4
+        assert ahead.waiting == 4 * BYTES
+        recording.opened.set()
         handles[0].result()
-        assert renderer.waiting == 2 * BYTES
-        submit_again = submit(renderer, 6)
-        assert renderer.waiting == 4 * BYTES
+        assert ahead.waiting == 2 * BYTES
+        submit_again = submit(ahead, 6)
+        assert ahead.waiting == 4 * BYTES
         submit_again.result()
 
 
+def test_what_was_refused_is_begun_when_there_is_room_oldest_first(recording):
+    with renderer(threads=1, bound=4 * BYTES) as ahead:
+        handles = [submit(ahead, number, recording) for number in range(5)]
+        recording.opened.set()
+        handles[3].result()  # asked for while it was refused: done by the caller
+        assert ahead.waiting == 4 * BYTES
+        handles[0].result()  # leaves room for number 2
+        handles[1].result()  # and for number 4, since number 3 is done
+        assert ahead.waiting == 4 * BYTES
+        for number in (2, 4):
+            np.testing.assert_array_equal(handles[number].result()[0], expected(number))
+        assert ahead.waiting == 0
+
+
+def test_what_was_refused_and_dropped_is_never_rendered(recording):
+    with renderer(threads=1, bound=2 * BYTES) as ahead:
+        first, refused, last = (submit(ahead, number, recording) for number in range(3))
+        del refused
+        gc.collect()
+        recording.opened.set()
+        first.result()
+        assert ahead.waiting == 2 * BYTES  # the last has the room
+        last.result()
+    assert len(recording.by_caller) == 2
+
+
+def test_an_order_larger_than_the_bound_holds_up_nothing(recording):
+    with renderer(bound=2 * BYTES) as ahead:
+        large, small = submit(ahead, 0, recording, size=3), submit(ahead, 3, recording)
+        assert ahead.waiting == 2 * BYTES
+        np.testing.assert_array_equal(large.result()[0], expected(0, 3))
+        recording.opened.set()
+        np.testing.assert_array_equal(small.result()[0], expected(3))
+
+
+def test_what_costs_less_than_its_way_to_a_thread_is_left_to_the_caller(recording):
+    clean = order(0, recording)
+    clean = Order(recording, clean.indices, (CONDITIONS[0],) * 2, clean.generator)
+    with renderer(small=2 * BYTES) as ahead:
+        handles = [submit(ahead, 0, recording), ahead.submit(clean)]
+        assert ahead.waiting == 0
+        for handle in handles:
+            handle.result()
+        assert recording.by_caller == [True, True]
+        stored_clean = Order(stored(("none", 0)), np.arange(4), (CONDITIONS[0],) * 4, clean.generator)
+        reading = ahead.submit(stored_clean)  # files: read and decoded ahead
+        assert ahead.waiting == 4 * BYTES
+        assert reading.result()[0][:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+
+
 def test_work_that_no_thread_has_begun_is_done_by_the_caller(gate):
-    with Renderer(threads=1) as renderer:
-        first = submit(renderer, 0, gate)
-        second = submit(renderer, 1, gate)
+    with renderer() as ahead:
+        first = submit(ahead, 0, gate)
+        second = submit(ahead, 1, gate)
         np.testing.assert_array_equal(second.result()[0], expected(1))  # the only thread still waits
         gate.opened.set()
         np.testing.assert_array_equal(first.result()[0], expected(0))
@@ -176,50 +243,40 @@ def test_work_that_no_thread_has_begun_is_done_by_the_caller(gate):
 
 def test_a_result_can_be_asked_for_again():
     for bound in (0, 2**20):
-        with Renderer(1, bound) as renderer:
-            handle = submit(renderer)
+        with renderer(1, bound) as ahead:
+            handle = submit(ahead)
             assert handle.result()[0] is handle.result()[0]
-            assert renderer.waiting == 0
+            assert ahead.waiting == 0
 
 
 def test_what_is_dropped_gives_its_memory_back(gate):
-    with Renderer(threads=1, bound=4 * BYTES) as renderer:
-        begun, waiting = submit(renderer, 0, gate), submit(renderer, 1, gate)
-        assert renderer.waiting == 4 * BYTES
+    with renderer(bound=4 * BYTES) as ahead:
+        begun, waiting = submit(ahead, 0, gate), submit(ahead, 1, gate)
+        assert ahead.waiting == 4 * BYTES
         del waiting
         gc.collect()
-        assert renderer.waiting == 2 * BYTES
+        assert ahead.waiting == 2 * BYTES
         del begun
         gate.opened.set()
-    assert renderer.waiting == 0
+    assert ahead.waiting == 0
 
 
 @pytest.mark.parametrize("bound", [0, 2**20])
 def test_what_a_thread_raises_is_raised_to_whoever_asks(bound):
-    with Renderer(1, bound) as renderer:
-        handle = renderer.submit(stored(("fog", 1)), np.array([0]), [("snow", 1)], np.random.default_rng(0))
+    with renderer(1, bound) as ahead:
+        handle = ahead.submit(Order(stored(("fog", 1)), np.array([0]), (("snow", 1),), np.random.default_rng))
         for _ in range(2):
             with pytest.raises(InputError, match="c: has no snow, only: fog"):
                 handle.result()
-        assert renderer.waiting == 0
+        assert ahead.waiting == 0
 
 
 def test_closing_leaves_what_was_submitted(gate):
     gate.opened.set()
-    with Renderer(threads=1) as renderer:
-        handles = [submit(renderer, number, gate) for number in range(4)]
+    with renderer() as ahead:
+        handles = [submit(ahead, number, gate) for number in range(4)]
     for number, handle in enumerate(handles):
         np.testing.assert_array_equal(handle.result()[0], expected(number))
-
-
-def test_arguments_may_change_after_submission(gate):
-    indices, conditions = np.array([0, 1]), [CONDITIONS[1]] * 2
-    with Renderer(threads=1) as renderer:
-        handle = renderer.submit(gate, indices, conditions, np.random.default_rng(0))
-        indices[:] = 9
-        conditions[:] = [("none", 0)] * 2
-        gate.opened.set()
-        np.testing.assert_array_equal(handle.result()[0], expected(0))
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (4, 3), (64, 8)])

@@ -21,6 +21,17 @@ def test_rows_come_back_with_the_schema(tmp_path):
     assert read.to_pylist() == rows
 
 
+def test_columns_may_be_given_in_any_order(tmp_path):
+    table = Table(tmp_path / "t.parquet", SCHEMA)
+    table.add(parts=[3], size=1, name="a")
+    table.add(size=2, name="b", parts=None)
+    table.close()
+    assert pq.read_table(tmp_path / "t.parquet").to_pylist() == [
+        {"name": "a", "size": 1, "parts": [3]},
+        {"name": "b", "size": 2, "parts": None},
+    ]
+
+
 def test_a_table_without_rows_has_its_columns(tmp_path):
     Table(tmp_path / "t.parquet", SCHEMA).close()
     read = pq.read_table(tmp_path / "t.parquet")
@@ -32,7 +43,7 @@ def test_rows_are_written_once_enough_are_held(tmp_path):
     held = []
     for number in range(2 * ROWS_HELD + 5):
         table.add(name="a", size=number, parts=None)
-        held.append(max(len(column) for column in table._columns.values()))
+        held.append(table.held)
     assert max(held) < ROWS_HELD
     assert held[-1] == 5
     table.close()
@@ -47,7 +58,12 @@ def test_rows_are_written_once_enough_are_held(tmp_path):
 
 @pytest.mark.parametrize(
     ("row", "wrong"),
-    [({"name": "a", "parts": []}, "size"), ({"name": "a", "size": 1, "parts": [], "colour": 1}, "colour")],
+    [
+        ({"name": "a", "parts": []}, "size"),
+        ({"name": "a", "size": 1, "parts": [], "colour": 1}, "colour"),
+        ({"name": "a", "parts": [], "colour": 1}, "'colour', 'size'"),
+        ({}, "name"),
+    ],
 )
 def test_a_row_must_have_the_tables_columns(tmp_path, row, wrong):
     table = Table(tmp_path / "t.parquet", SCHEMA)

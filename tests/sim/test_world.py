@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gc
 import math
+import tracemalloc
 from collections import Counter
 from itertools import groupby, islice, pairwise
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.datasets import Images
-from models.rendering import Renderer, render
+from models.rendering import Renderer
 from scenarios.schema import Group
 from scenarios.world import Shift
+from sim import world
 from sim.clock import SECOND
 from sim.streams import RandomStreams
 from sim.world import Batch, DeviceStream, correlated
@@ -118,6 +122,39 @@ LABELS = st.sampled_from(["shuffled", "sorted", {"dirichlet": 0.01}, {"dirichlet
 def test_whatever_the_labels_do_images_come_once_each_before_any_comes_again(labels, batch_size):
     indices = order(-(-60 // batch_size), labels=labels, batch_size=batch_size)
     assert sorted(indices[:30]) == sorted(indices[30:60]) == list(range(30))
+
+
+@given(labels=LABELS, batch_size=st.integers(1, 70), held=st.integers(1, 40))
+def test_how_much_of_the_order_is_held_changes_nothing(labels, batch_size, held):
+    whole = stream(labels=labels)
+    epochs = np.concatenate([whole._epoch(epoch) for epoch in range(5)])
+    with patch.object(world, "INDICES_HELD", held):
+        found = order(140 // batch_size, labels=labels, batch_size=batch_size)
+    assert found == epochs[: len(found)].tolist()
+
+
+def test_a_device_holds_a_stretch_of_its_order_and_no_more():
+    many = Images(np.zeros((70_000, 1, 1, 1), np.uint8), np.zeros(70_000, np.int64))
+    streams = [
+        DeviceStream(f"camera-{number}", group(), many, RandomStreams(0), ON_DEMAND) for number in range(20)
+    ]
+    open_batches = [device.batches() for device in streams]
+    tracemalloc.start()
+    for batches in open_batches:
+        next(batches)
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held / len(streams) < 6_000  # the whole order would be 280 000
+
+
+def test_the_order_is_drawn_once_for_every_stretch(monkeypatch):
+    drawn = []
+    draw = DeviceStream._epoch
+    monkeypatch.setattr(DeviceStream, "_epoch", lambda *given: drawn.append(given[1]) or draw(*given))
+    monkeypatch.setattr(world, "INDICES_HELD", 10)
+    order(15)  # sixty indices of thirty images
+    assert drawn == [0, 0, 0, 1, 1, 1]
 
 
 def test_sorted_labels_come_class_by_class_in_every_epoch():
@@ -263,8 +300,13 @@ def test_what_is_to_be_rendered_gives_the_same_whenever_it_is_rendered():
     batches = list(islice(noisy.batches(), 3))
     asked_early = [noisy.order(batch) for batch in batches]
     for asked, batch in reversed(list(zip(asked_early, batches, strict=True))):
-        rendered, _ = render(*asked)
+        rendered, _ = asked.render()
         assert (rendered == images(noisy, batch)).all()
+
+
+def test_all_of_a_batch_is_the_batch():
+    batch = first(1)[0]
+    assert batch.only(np.ones(4, np.bool_)) is batch
 
 
 def test_a_part_of_a_batch_keeps_what_its_samples_drew():
