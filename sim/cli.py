@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from sim.bench.suite import NAMES as BENCHMARKS
+
 if TYPE_CHECKING:
     from scenarios.study_loader import Plan
+    from sim.bench.result import Result
 
 app = typer.Typer(
     name="cema",
@@ -325,3 +328,47 @@ def pretrain(
 
     with mistakes(InputError), step_display(output) as report:
         pretrain_all(recipe, model, seed, out, report)
+
+
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help=f"Of {', '.join(BENCHMARKS)}; by default all."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Every figure with every round, as JSON.")] = Path(
+        "results/bench.json"
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side is measured.")] = 5,
+    device: DeviceOption = "auto",
+    quiet: QuietOption = False,
+) -> None:
+    """Measure what the laboratory costs, as ratios to plain code in the same process, against their targets.
+
+    A few minutes for all. A target that is missed is reported and no mistake.
+    """
+    from models.errors import InputError  # noqa: PLC0415
+    from sim.bench.display import bench_display, figures_table, remarks  # noqa: PLC0415
+    from sim.bench.environment import environment  # noqa: PLC0415
+    from sim.bench.suite import chosen, measured, write  # noqa: PLC0415
+
+    with mistakes(InputError):
+        wanted = chosen(names or ())
+        surroundings = environment(device)
+        results: list[Result] = []
+        write(out, surroundings, rounds, results)  # before minutes are spent on what cannot be kept
+        try:
+            with bench_display(None if quiet else output) as report:
+                for result in measured(wanted, rounds, device, report):
+                    results.append(result)
+                    write(out, surroundings, rounds, results)
+        except KeyboardInterrupt:
+            errors.print(
+                f"interrupted; {len(results)} of {len(wanted)} benchmarks are in {out}", style="yellow"
+            )
+            raise typer.Exit(130) from None
+    if not quiet:
+        output.print(figures_table(results))
+        for line in remarks(results):
+            output.print(line, markup=False, highlight=False, soft_wrap=True)
+        output.print(f"every round: {out}", markup=False, soft_wrap=True)

@@ -43,7 +43,9 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["schema"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["list"], ["schema"], ["bench", "--help"]]
+)
 def test_answers_at_once(arguments):
     status, modules = modules_after(*arguments)
     assert status == 0
@@ -67,7 +69,7 @@ def test_mistakes_are_found_at_once(tiny):
 def test_help_names_the_commands():
     status, out, _ = cema("--help")
     assert status == 0
-    for command in ("run", "validate", "schema", "list", "plot", "pretrain"):
+    for command in ("run", "validate", "schema", "list", "plot", "pretrain", "bench"):
         assert command in out
 
 
@@ -117,6 +119,9 @@ def test_every_mistake_is_told_with_file_line_field_and_value(tiny, command):
         (["run", "quickstart", "--set", "duration_s"], "duration_s"),
         (["run", "quickstart", "--device", "abacus"], "abacus"),
         (["run"], "FILE"),
+        (["bench", "speed"], "allowed: overhead, fusion, reference-loop, network, growth, memory"),
+        (["bench", "--rounds", "0"], "--rounds"),
+        (["bench", "--out", "/dev/null/bench.json"], "/dev/null/bench.json"),
         (["walk"], "walk"),
     ],
 )
@@ -228,3 +233,54 @@ def test_list_shows_what_can_be_named():
 def test_messages_go_to_standard_error_as_they_are():
     assert errors.stderr
     assert errors.soft_wrap
+
+
+class FakeBenchmark:
+    """Finds the number of rounds."""
+
+    SUMMARY = "Counts."
+
+    def __init__(self, name):
+        self.name = name
+
+    def measure(self, rounds, report, device="auto"):
+        from sim.bench.result import Figure, Result  # noqa: PLC0415
+
+        if self.name == "memory":
+            raise KeyboardInterrupt
+        report("counting")
+        return Result(
+            self.name, (Figure.of("counted", [rounds], "rounds", target=4),), "one cannot count on."
+        )
+
+
+@pytest.fixture
+def benchmarks(monkeypatch, tmp_path):
+    """Replace the benchmarks, and go where there are no results yet."""
+    monkeypatch.setattr("sim.bench.suite.load", FakeBenchmark)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_bench_shows_a_table_and_writes_json(benchmarks):
+    status, out, err = cema("bench", "growth", "fusion", "--rounds", 3, "--device", "cpu")
+    assert (status, err) == (0, "")  # a missed target is no mistake
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "counted, rounds 3 3 to 3 >= 4 missed" in lines
+    assert lines.index("fusion: one cannot count on.") + 1 == lines.index("growth: one cannot count on.")
+    content = json.loads((benchmarks / "results" / "bench.json").read_text())
+    assert (content["rounds"], content["environment"]["device"]) == (3, "cpu")
+    assert content["benchmarks"]["growth"]["figures"][0]["rounds"] == [3]
+
+
+def test_bench_can_be_quiet(benchmarks):
+    assert cema("bench", "growth", "--quiet", "--out", "new/figures.json") == (0, "", "")
+    assert (benchmarks / "new" / "figures.json").exists()
+
+
+def test_an_interrupted_bench_keeps_what_it_has(benchmarks):
+    status, _, err = cema("bench", "growth", "memory", "--quiet")
+    assert status == 130
+    assert "1 of 2 benchmarks" in err
+    content = json.loads((benchmarks / "results" / "bench.json").read_text())
+    assert list(content["benchmarks"]) == ["growth"]
