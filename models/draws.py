@@ -16,6 +16,15 @@ def own_draws(name: str, step: int) -> Iterator[None]:
     It depends on the run's seed (torch.initial_seed), the name and the step alone; the global state stays as it was.
     """
     seed = zlib.crc32(f"{torch.initial_seed()}/{name}/{step}".encode())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    # One by one: torch.manual_seed looks for CUDA each time, which takes longer than some steps.
+    generators = [torch.default_generator]
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        generators += torch.cuda.default_generators
+    states = [generator.get_state() for generator in generators]
+    for generator in generators:
+        generator.manual_seed(seed)
+    try:
         yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)

@@ -1,46 +1,58 @@
 """The executor: everything that calls a model during a run goes through it.
 
 Work is submitted when its simulated time begins and its result is asked for when that time ends. In between the
-executor is free to put it off and to run it together with other work. Everything runs in the order of submission.
+executor is free to put it off and to run it together with other work. Passes of the edge model wait until the
+first result is asked for; then the oldest run together, as many as a pass may hold, until that result is there. Which
+passes run together thus follows from the order of submissions and questions alone, never from the wall clock.
+Training steps run one after another, in order of submission: each when its result is asked for or, where cores are
+free, at once beside the passes. Passes and steps share no model.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.allocator import freed_memory_kept
+from models.background import Background
 from models.images import prepare
+from models.mixture import Mixture, can_mix
 from models.normalisation import AdaptableModel, Statistics
+from models.placement import Placement
 from models.sources import LoadedModel
 
 T = TypeVar("T")
 
 
 class Pending(Generic[T]):
-    """Work that was submitted; `result` executes it, and all work submitted before it, if that is still to be done."""
+    """Work that was submitted; `result` has it executed, and all that must come before it, if that is to be done."""
 
-    def __init__(self, executor: Executor, work: Callable[[], T]) -> None:
-        self._executor = executor
-        self._work: Callable[[], T] | None = work
+    def __init__(self, demand: Callable[[Pending[T]], None]) -> None:
+        self._demand = demand
+        self._done = False
         self._value: T
 
-    def execute(self) -> None:
-        """Do the work; the executor calls this once."""
-        assert self._work is not None
-        self._value, self._work = self._work(), None
+    @property
+    def done(self) -> bool:
+        """Whether the work has been executed."""
+        return self._done
+
+    def resolve(self, value: T) -> None:
+        """Set the result; the executor calls this once."""
+        self._value, self._done = value, True
 
     def result(self) -> T:
-        """Return the result."""
-        if self._work is not None:
-            self._executor.run_until(self)
+        """Return the result; raises what the work raises, and LookupError where a step has failed before."""
+        if not self._done:
+            self._demand(self)
         return self._value
 
 
@@ -53,28 +65,73 @@ class Forward:
         state: the normalisation state after the pass, float32 (D,), where statistics of the batch were kept;
             otherwise None.
         features: the classifier's input, float32 (N, F), on the CPU, where it was asked for; otherwise None.
+        forward_pass: the number of the pass in which it was computed, with others or alone; None where it was none
+            of the shared edge model.
 
     """
 
     logits: Tensor
     state: NDArray[np.float32] | None = None
     features: Tensor | None = None
+    forward_pass: int | None = None
 
 
-@dataclass
+class _Kind(NamedTuple):
+    """What requests must have in common to share a pass."""
+
+    model: AdaptableModel
+    statistics: Statistics
+    features: bool
+
+
+class _Request(NamedTuple):
+    source: LoadedModel
+    images: NDArray[np.uint8]
+    state: NDArray[np.float32]
+    pending: Pending[Forward]
+
+
 class Executor:
-    """Runs forward passes of the edge model and training steps, in order of submission.
+    """Runs forward passes of the edge model, fused, and training steps, in order.
+
+    As a context manager it sets the number of threads, keeps freed memory, and leaves no step running.
 
     Attributes:
-        device: where models and images are placed.
+        placement: where models and images are, how many images share a pass at most, and on what threads.
         forward_passes, steps: how many have been executed.
 
     """
 
-    device: torch.device
-    forward_passes: int = 0
-    steps: int = 0
-    _queue: deque[Pending[object]] = field(default_factory=deque)
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
+        self.forward_passes = 0
+        self.steps = 0
+        self._waiting: dict[_Kind, deque[_Request]] = {}
+        self._mixes: dict[AdaptableModel, bool] = {}
+        self._steps: deque[tuple[Pending[object], Callable[[], object]]] = deque()
+        self._background = Background(placement.step_threads) if placement.overlaps else None
+
+    @property
+    def device(self) -> torch.device:
+        """Where models and images are."""
+        return self.placement.device
+
+    def __enter__(self) -> Self:
+        self._undo = ExitStack()
+        self._undo.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(self.placement.pass_threads)
+        self._undo.enter_context(freed_memory_kept())
+        if self.device.type == "cuda":  # as exact as on a CPU, and the same each time
+            cudnn = torch.backends.cudnn
+            self._undo.enter_context(
+                cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False)
+            )
+        if self._background is not None:
+            self._undo.callback(self._background.close)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
 
     def forward(
         self,
@@ -91,25 +148,15 @@ class Executor:
             model: the network to run; its state is overwritten.
             source: how its input is normalised.
             images: uint8 (N, H, W, C).
-            state: the version to run, float32 (D,).
+            state: the version to run, float32 (D,); not to be changed. Requests that bring the same array share it.
             statistics: which statistics batch normalisation uses.
             features: whether to return the features too.
 
         """
-
-        def work() -> Forward:
-            self.forward_passes += 1
-            model.load(state)
-            model.use(statistics)
-            collecting: AbstractContextManager[list[Tensor]] = (
-                model.features() if features else nullcontext([])
-            )
-            with torch.inference_mode(), collecting as collected:
-                logits = model.network(prepare(images, source.preparation, self.device)).cpu()
-            after = model.read() if statistics.kept else None
-            return Forward(logits, after, collected[-1].cpu() if features else None)
-
-        return self._submit(work)
+        kind = _Kind(model, statistics, features)
+        pending = Pending[Forward](lambda asked: self._pass_until(kind, asked))
+        self._waiting.setdefault(kind, deque()).append(_Request(source, images, state, pending))
+        return pending
 
     def step(self, work: Callable[[], T]) -> Pending[T]:
         """Submit a training step."""
@@ -121,30 +168,112 @@ class Executor:
         return self._submit(counted)
 
     def then(self, work: Callable[[], None]) -> None:
-        """Submit a change of state that must neither overtake earlier work nor come after later work."""
+        """Submit a change of what steps work on, which must neither overtake nor come after its turn among them."""
         self._submit(work)
 
-    def run_until(self, pending: Pending[T]) -> None:
-        """Execute submitted work in order, up to and including `pending`."""
-        while self._queue:
-            work = self._queue.popleft()
-            work.execute()
-            if work is pending:
-                return
-        raise LookupError("this work was not submitted to this executor, or has failed before")
-
     def _submit(self, work: Callable[[], T]) -> Pending[T]:
-        pending = Pending(self, work)
-        self._queue.append(pending)  # type: ignore[arg-type]
+        if self._background is not None:
+            result = self._background.submit(work)
+            return Pending[T](lambda asked: asked.resolve(result()))
+        pending = Pending[T](self._step_until)
+        self._steps.append((pending, work))  # type: ignore[arg-type]
         return pending
 
+    def _step_until(self, asked: Pending[T]) -> None:
+        while self._steps:
+            pending, work = self._steps.popleft()
+            pending.resolve(work())
+            if pending is asked:
+                return
+        raise LookupError("this work has failed before")
 
-def choose_device(wish: str) -> torch.device:
-    """Turn `auto`, `cpu` or `cuda` into a device; raises InputError where CUDA is asked for and absent."""
-    from models.errors import InputError  # noqa: PLC0415
+    def _pass_until(self, kind: _Kind, asked: Pending[Forward]) -> None:
+        waiting = self._waiting[kind]
+        while not asked.done:
+            requests = self._next(waiting)
+            try:
+                self._pass(kind, requests)
+            except BaseException:  # an interrupt too: whoever asks again has it tried again
+                waiting.extendleft(request for request in reversed(requests) if not request.pending.done)
+                raise
 
-    if wish == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: no CUDA device is available here; allowed: auto, cpu")
-    if wish == "auto":
-        wish = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wish)
+    def _next(self, waiting: deque[_Request]) -> list[_Request]:
+        """Take the oldest requests, as many as a pass may hold, but at least one."""
+        requests = [waiting.popleft()]
+        images = len(requests[0].images)
+        while waiting and images + len(waiting[0].images) <= self.placement.images_per_pass:
+            images += len(waiting[0].images)
+            requests.append(waiting.popleft())
+        return requests
+
+    def _pass(self, kind: _Kind, requests: list[_Request]) -> None:
+        for group in self._together(kind, requests):
+            forwards = self._compute(kind, group, self.forward_passes)
+            self.forward_passes += 1
+            for request, forward in zip(group, forwards, strict=True):
+                request.pending.resolve(forward)
+
+    def _together(self, kind: _Kind, requests: list[_Request]) -> list[list[_Request]]:
+        """Split requests where a pass cannot hold them all: into those of one version, or one by one."""
+        if _needs_no_mixture(kind, requests) or self._may_mix(kind, requests):
+            return [requests]
+        if kind.statistics != Statistics.RUNNING:
+            return [[request] for request in requests]
+        groups: dict[int, list[_Request]] = {}
+        for request in requests:
+            groups.setdefault(id(request.state), []).append(request)
+        return list(groups.values())
+
+    def _may_mix(self, kind: _Kind, requests: list[_Request]) -> bool:
+        """Tell whether the model computes in a mixture what it computes alone; tried out once, on other versions."""
+        if kind.model not in self._mixes:
+            self._mixes[kind.model] = can_mix(kind.model) and self._agrees(kind, requests[:2])
+        return self._mixes[kind.model]
+
+    def _agrees(self, kind: _Kind, requests: list[_Request]) -> bool:
+        altered = [
+            request._replace(state=request.state * np.float32(1 + 0.1 * number))
+            for number, request in enumerate(requests, 1)
+        ]
+        alone = [forward for request in altered for forward in self._compute(kind, [request], 0)]
+        mixed = self._compute(kind, altered, 0)
+        return all(
+            torch.allclose(one.logits, other.logits, rtol=1e-3, atol=1e-3 * float(one.logits.abs().max()))
+            for one, other in zip(alone, mixed, strict=True)
+        )
+
+    @torch.inference_mode()
+    def _compute(self, kind: _Kind, requests: list[_Request], number: int) -> list[Forward]:
+        model = kind.model
+        sizes = [len(request.images) for request in requests]
+        images = requests[0].images if len(requests) == 1 else np.concatenate([r.images for r in requests])
+        mixture = None
+        active: AbstractContextManager[None] = nullcontext()
+        if _needs_no_mixture(kind, requests):
+            model.load(requests[0].state)
+            model.use(kind.statistics)
+        else:
+            mixture = Mixture(model, [request.state for request in requests], sizes, kind.statistics)
+            active = mixture.active()
+        collecting: AbstractContextManager[list[Tensor]] = (
+            model.features() if kind.features else nullcontext([])
+        )
+        with active, collecting as collected:
+            logits = model.network(prepare(images, requests[0].source.preparation, self.device)).cpu()
+        states: Sequence[NDArray[np.float32] | None] = [None] * len(requests)
+        if kind.statistics.kept:
+            states = [model.read()] if mixture is None else list(mixture.bank.cpu().numpy())
+        features = torch.split(collected[-1].cpu(), sizes) if kind.features else [None] * len(requests)
+        return [
+            Forward(*parts, number)
+            for parts in zip(torch.split(logits, sizes), states, features, strict=True)
+        ]
+
+
+def _needs_no_mixture(kind: _Kind, requests: list[_Request]) -> bool:
+    """Tell whether requests are one to the model: a single one, or several of one version and of no statistics."""
+    if len(requests) == 1:
+        return True
+    if kind.statistics != Statistics.RUNNING:
+        return False
+    return all(request.state is requests[0].state for request in requests)

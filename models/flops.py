@@ -24,7 +24,20 @@ def training_flops(model: AdaptableModel, image_shape: tuple[int, int, int]) -> 
     return _count(model, image_shape, backward=True)
 
 
+_counted: dict[tuple[object, ...], int] = {}
+"""What was counted in this process: a run loads the same network several times."""
+
+
 def _count(model: AdaptableModel, image_shape: tuple[int, int, int], backward: bool) -> int:
+    modules = tuple(type(module) for module in model.network.modules())
+    sizes = tuple(tensor.shape for tensor in model.network.state_dict().values())
+    key = (modules, repr(model.network), sizes, image_shape, backward)
+    if key not in _counted:
+        _counted[key] = _count_anew(model, image_shape, backward)
+    return _counted[key]
+
+
+def _count_anew(model: AdaptableModel, image_shape: tuple[int, int, int], backward: bool) -> int:
     height, width, channels = image_shape
     batch = 2  # a batch of one has no statistics in layers whose image is one pixel
     network = deepcopy(model.network).train(backward)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -46,10 +47,14 @@ def prepare(images: NDArray[np.uint8], preparation: Preparation, device: torch.d
     """Turn uint8 (N, H, W, C) into a network's input, float32 (N, C, h, w), channels last."""
     pixels = torch.tensor(images, device=device).permute(0, 3, 1, 2)
     x = _resize_and_crop(pixels, preparation).float().div_(255)
-    shape = (1, -1, 1, 1)
-    x.sub_(torch.tensor(preparation.mean, device=device).view(shape))
-    x.div_(torch.tensor(preparation.std, device=device).view(shape))
+    x.sub_(_of_channels(preparation.mean, device)).div_(_of_channels(preparation.std, device))
     return x.contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache
+def _of_channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return a value for each channel, float32 (1, C, 1, 1)."""
+    return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
 def _resize_and_crop(pixels: Tensor, preparation: Preparation) -> Tensor:

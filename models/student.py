@@ -150,6 +150,6 @@ class Student:
             student=self.name,
             number=self.versions,
             state=self.state[:size].copy(),
-            source=self.network.deployed[:size],
+            deployed=self.network.deployed,
             pieces=layout.pieces if distributed else layout.affine_pieces,
         )

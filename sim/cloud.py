@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.codecs._together import decode
 from models.strategies._interface import Answer, Outcome, Step, Upload, Version, Work
 from sim.clock import SECOND, Clock, computing_time, seconds
 from sim.messages import Message, unpack
@@ -93,10 +94,12 @@ class Cloud:
         if message.kind == "statistics":
             return Upload(message.device, statistics=np.frombuffer(message.payload, "<f4").astype(np.float32))
         assert message.batch is not None
-        codec = self.codecs[message.device]
+        decoded = message.images
+        if decoded is None:
+            decoded = decode(self.codecs[message.device], unpack(message.payload), self.image_shape)
         images = np.empty((message.samples, *self.image_shape), np.uint8)
-        for image, content in zip(images, unpack(message.payload), strict=True):
-            image[...] = codec.decode(content, self.image_shape)
+        for image, content in zip(images, decoded, strict=True):
+            image[...] = content
         stale = message.epoch != self.epoch
         return Upload(message.device, images, None, message.batch, self.clock.time, stale)
 
@@ -149,7 +152,7 @@ class Cloud:
         self.versions[version.student].publish(version.number, self.clock.time)
         codec = self.settings.update_codec
         payload = codec.encode(version.state, version.source, version.pieces)
-        state = codec.decode(payload, version.source, version.pieces)
+        state = version.whole(codec.decode(payload, version.source, version.pieces))
         for device in self.members[version.student]:
             message = Message(
                 "update", device, payload, version=version.number, state=state, epoch=self.epoch

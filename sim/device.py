@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import eq
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
+from models.codecs._together import encode
 from models.criteria._chain import KEPT
 from models.entropy import entropy
 from models.strategies._interface import Decision
@@ -20,15 +21,17 @@ from sim.world import Batch, DeviceStream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.executor import Forward
     from models.rendering import Rendering
     from models.strategies._interface import DeviceName, EdgeAgent
     from scenarios.schema import Group
+    from sim.conclusions import Conclusions
     from sim.link import Link
     from sim.recorder import Table
     from sim.versions import VersionLog
 
 
-@dataclass
+@dataclass(slots=True)
 class Counts:
     """Samples of one device: at any time arrived = predicted + queued + in_progress + dropped + damaged."""
 
@@ -42,7 +45,7 @@ class Counts:
     uploaded: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A batch whose prediction is on its way: when work on it began (nanoseconds), and who does it.
 
@@ -59,7 +62,7 @@ class Asked:
     version: int | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Device:
     """One device of the fleet.
 
@@ -68,6 +71,7 @@ class Device:
         settings: its group's.
         agent: the strategy on this device.
         versions: what the cloud has published to it, or None under a strategy without a cloud.
+        conclusions: the fleet's that can wait.
         epoch: how often it has begun anew.
         damaged: images that could not be read, by path, each with the reason.
         uplink: set once the other end exists.
@@ -83,9 +87,10 @@ class Device:
     agent: EdgeAgent
     versions: VersionLog | None
     table: Table
+    conclusions: Conclusions
     uplink: Link = field(init=False)
     counts: Counts = field(default_factory=Counts)
-    queue: deque[tuple[Batch, Rendering]] = field(default_factory=deque)
+    queue: list[tuple[Batch, Rendering]] = field(default_factory=list)
     epoch: int = 0
     damaged: dict[str, str] = field(default_factory=dict)
     busy: int = 0
@@ -104,7 +109,9 @@ class Device:
         if message.kind == "answer":
             assert message.batch is not None and message.logits is not None
             decision = Decision(message.logits, [KEPT] * message.samples)
-            self._complete(self._open.pop(message.batch), decision)
+            asked = self._open.pop(message.batch)
+            self._complete(asked)
+            self._record(asked.batch, "predicted", asked, self.clock.time, 0, decision)
         elif message.epoch == self.epoch:
             self._update = message
 
@@ -126,7 +133,7 @@ class Device:
             if self.settings.queue.overflow == "drop_newest":
                 self._drop(batch)
                 return
-            oldest, _ = self.queue.popleft()
+            oldest, _ = self.queue.pop(0)
             self.counts.queued -= len(oldest)
             self._drop(oldest)
         self.queue.append((batch, rendering))
@@ -144,7 +151,7 @@ class Device:
             while not self.queue:
                 self._idle = self.clock.event()
                 yield self._idle
-            yield from self._predict(*self.queue.popleft())
+            yield from self._predict(*self.queue.pop(0))
 
     def _predict(self, whole: Batch, rendering: Rendering) -> Generator[simpy.Event, Any, None]:
         self.counts.queued -= len(whole)
@@ -164,17 +171,27 @@ class Device:
             return
         pending = agent.forward(images)
         if pending is None:
-            self._send_samples(asked, images, asks=True)
+            self._send_samples(asked, list(images), asks=True)
             return
         flops = agent.flops(len(batch))
         duration = computing_time(flops, self.settings.compute.gflops, self.settings.compute.overhead_ms)
         yield self.clock.timeout(duration)
-        decision = agent.conclude(pending.result())
+        forward = pending.result() if agent.consequential else None
         del self._open[batch.number]
         self.busy += duration
         self.flops += flops
-        self._complete(asked, decision, flops)
-        self._upload(asked, images, decision)
+        self._complete(asked)
+        completion = self.clock.time
+
+        def conclude(forward: Forward) -> Decision:
+            decision = agent.conclude(forward)
+            self._record(batch, "predicted", asked, completion, flops, decision, forward.forward_pass)
+            return decision
+
+        if forward is None:
+            self.conclusions.put_off(len(batch), pending, conclude)
+        else:
+            self._upload(asked, images, conclude(forward))
 
     def _asked(self, batch: Batch, start: int, damaged: int = 0) -> Asked:
         return Asked(batch, start, damaged, self.agent, self.versions, self.agent.version)
@@ -185,10 +202,9 @@ class Device:
             self.counts.damaged += damaged
             self.damaged |= self.stream.damaged(batch)
 
-    def _complete(self, asked: Asked, decision: Decision, flops: int = 0) -> None:
+    def _complete(self, asked: Asked) -> None:
         self.counts.in_progress -= len(asked.batch)
         self.counts.predicted += len(asked.batch)
-        self._record(asked.batch, "predicted", asked, flops, decision)
 
     def _swap(self) -> None:
         if self._update is not None:
@@ -206,11 +222,22 @@ class Device:
         if kept or decision.announce:
             self._send_samples(asked, kept)
 
-    def _send_samples(self, asked: Asked, images: Iterable[NDArray[np.uint8]], asks: bool = False) -> None:
-        encoded = [self.settings.upload_codec.encode(image) for image in images]
+    def _send_samples(self, asked: Asked, images: Sequence[NDArray[np.uint8]], asks: bool = False) -> None:
+        codec = self.settings.upload_codec
+        encoded = encode(codec, images)
         self.counts.uploaded += len(encoded)
         number = asked.batch.number
-        self._send(Message("samples", self.name.name, pack(encoded), len(encoded), batch=number, asks=asks))
+        self._send(
+            Message(
+                "samples",
+                self.name.name,
+                pack(encoded),
+                len(encoded),
+                batch=number,
+                images=images if codec.lossless else None,
+                asks=asks,
+            )
+        )
 
     def _send(self, message: Message) -> None:
         self.uplink.send(len(message.payload), replace(message, epoch=self.epoch))
@@ -227,15 +254,18 @@ class Device:
         batch: Batch,
         status: str,
         asked: Asked | None = None,
+        completion: int | None = None,
         flops: int = 0,
         decision: Decision | None = None,
+        forward_pass: int | None = None,
     ) -> None:
         prediction = correct = entropies = None
         if decision is not None:
-            prediction = decision.logits.argmax(1).numpy()
-            correct = int((prediction == batch.labels).sum())
+            # Lists, since arrays among the memory of passes keep it from being used again as long as rows are held.
+            prediction = decision.logits.argmax(1).tolist()
+            correct = sum(map(eq, prediction, batch.labels.tolist()))
             self.counts.correct += correct
-            entropies = entropy(decision.logits).numpy()
+            entropies = entropy(decision.logits).tolist()
         age = behind = None
         if asked is not None and asked.versions is not None and asked.version is not None:
             age = seconds(asked.versions.age(asked.version, asked.start))
@@ -247,7 +277,7 @@ class Device:
             status=status,
             arrival_s=seconds(batch.arrival),
             start_s=None if asked is None else seconds(asked.start),
-            completion_s=None if decision is None else seconds(self.clock.time),
+            completion_s=None if completion is None else seconds(completion),
             corruption=batch.shift.corruption,
             severity=batch.shift.severity,
             version=None if asked is None else asked.version,
@@ -258,10 +288,11 @@ class Device:
             correct=correct,
             kept=None if decision is None else decision.verdicts.count(KEPT),
             flops=flops,
+            forward_pass=forward_pass,
             criteria_state=None if decision is None else list(decision.state.items()),
             condition=batch.drawn_names,
-            image=batch.indices,
-            label=batch.labels,
+            image=batch.indices.tolist(),
+            label=batch.labels.tolist(),
             prediction=prediction,
             entropy=entropies,
             verdict=None if decision is None else decision.verdicts,

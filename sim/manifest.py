@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from models.hardware import processor
 from sim.results import MANIFEST
 
 PACKAGES = ("torch", "torchvision", "timm", "simpy", "numpy", "pandas", "pyarrow", "pillow")
@@ -39,26 +40,17 @@ def git_state() -> dict[str, Any] | None:
         return None
 
 
-def _hardware() -> dict[str, Any]:
+def hardware() -> dict[str, Any]:
+    """Return machine, system, processor, cores and GPU."""
     import torch  # noqa: PLC0415 - heavy
 
     return {
         "machine": platform.machine(),
         "system": platform.system(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
-
-
-def _processor() -> str:
-    """Return the processor's name as Linux tells it, else as Python does."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 @dataclass
@@ -66,6 +58,8 @@ class Manifest:
     """Written when the run starts and again when it ends.
 
     Attributes:
+        placement: where models were computed, with how many threads, and how many images shared a pass at most: all of
+            models.placement.Placement.
         status: running, done, interrupted or failed.
         simulated_s, wall_s: how far the run came, and what it took.
         damaged: images that could not be read and were left out, by path, each with the reason.
@@ -76,8 +70,7 @@ class Manifest:
     strategy: str
     seed: int
     content_hash: str
-    device: str
-    threads: int
+    placement: dict[str, Any]
     status: str = "running"
     simulated_s: float = 0.0
     wall_s: float = 0.0
@@ -85,7 +78,7 @@ class Manifest:
     damaged: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=package_versions)
     git: dict[str, Any] | None = field(default_factory=git_state)
-    hardware: dict[str, Any] = field(default_factory=_hardware)
+    hardware: dict[str, Any] = field(default_factory=hardware)
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a result folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message's kind (samples, statistics, update or answer), its payload and what the tables say of it.
 
@@ -21,7 +22,9 @@ class Message:
         samples: images in the payload, or predictions.
         batch: number of the device's batch that it comes from or answers; None for an update.
         version: number of the version that an update brings; None for the others.
-        state: what an update decodes to, float32 (d,): the same for all receivers, so decoded once.
+        state: what an update makes of the deployed state, float32 (D,): the same for all receivers, so decoded once.
+        images: those in the payload, uint8 (H, W, C) each, where its codec loses nothing: to decode them would give the
+            same; None otherwise.
         logits: behind the predictions of an answer, float32 (N, C); recorded, not sent.
         asks: whether samples are sent for an answer.
         epoch: how many resets came before it.
@@ -35,6 +38,7 @@ class Message:
     batch: int | None = None
     version: int | None = None
     state: NDArray[np.float32] | None = None
+    images: Sequence[NDArray[np.uint8]] | None = None
     logits: Tensor | None = None
     asks: bool = False
     epoch: int = 0

@@ -47,6 +47,7 @@ BATCHES = pa.schema(
             pa.int32(),
         ),  # samples that passed every criterion, to be uploaded unless a reset came before
         ("flops", pa.int64()),  # spent by the device
+        ("forward_pass", pa.int64()),  # of the edge model: batches of one number were computed together
         ("criteria_state", pa.map_(pa.string(), pa.float64())),  # after the batch: `<criterion>.<name>`
         ("condition", pa.list_(pa.string())),  # of each sample of a mixture, as fog-5 or none; null otherwise
         ("image", pa.list_(pa.int32())),  # index into the data set

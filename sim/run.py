@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     import torch
 
     from models.datasets import DataSet
+    from models.placement import Placement
     from models.rendering import Renderer
+    from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
     from scenarios.schema import Scenario
     from sim.simulation import Progress
@@ -55,7 +58,7 @@ class Premises:
     """What all strategies of a run share; `known` says what stands for files in content hashes."""
 
     data: DataSet
-    place: torch.device
+    placement: Placement
     renderer: Renderer
     known: dict[Path, str]
 
@@ -76,21 +79,22 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
     Raises InputError for the user's mistakes. On KeyboardInterrupt the results so far are left readable, marked as
     interrupted, and the interrupt goes on.
     """
-    from models.executor import choose_device  # noqa: PLC0415 - heavy
+    from models.placement import choose_device  # noqa: PLC0415 - heavy
     from models.rendering import Renderer  # noqa: PLC0415
 
-    place = choose_device(options.device)
+    device = choose_device(options.device)
     check(scenario, options)
     known: dict[Path, str] = {}
     loader.content_hash(scenario, known)  # reads every file once, before anything is written
     data = scenario.data.load()
     _check_data(scenario, data)
-    _check_models(scenario, data)
+    edge = _check_models(scenario, data)
+    placement = _place(scenario, device, edge, data)
     _prepare(folder, options.force)
     (folder / SCENARIO).write_text(loader.dump(scenario), encoding="utf-8")
     try:
         with Renderer() as renderer:
-            premises = Premises(data, place, renderer, known)
+            premises = Premises(data, placement, renderer, known)
             for strategy in scenario.strategy:
                 several = len(scenario.strategy) > 1
                 own_folder = folder / label_of(strategy) if several else folder
@@ -149,8 +153,11 @@ def _check_data(scenario: Scenario, data: DataSet) -> None:
         raise InputError("\n".join(problems))
 
 
-def _check_models(scenario: Scenario, data: DataSet) -> None:
-    """Load each model once, before anything is deleted or run; raise InputError with every misfit."""
+def _check_models(scenario: Scenario, data: DataSet) -> LoadedModel:
+    """Load each model once, before anything is deleted or run; raise InputError with every misfit.
+
+    Returns the edge model.
+    """
     from models.preflight import misfit  # noqa: PLC0415
 
     loaded = {
@@ -164,6 +171,17 @@ def _check_models(scenario: Scenario, data: DataSet) -> None:
         problems.append(f"models: must have the same number of classes, not {counts}")
     if problems:
         raise InputError("\n".join(problems))
+    return loaded["edge"]
+
+
+def _place(scenario: Scenario, device: torch.device, edge: LoadedModel, data: DataSet) -> Placement:
+    """Decide where the run computes; the edge model is measured where the scenario does not say how images fuse."""
+    from models.fitting import fit  # noqa: PLC0415 - heavy
+    from models.placement import place  # noqa: PLC0415
+    from models.tuning import images_per_pass  # noqa: PLC0415
+
+    images = scenario.images_per_pass or images_per_pass(fit(edge, data), data.shape, device)
+    return place(device, images)
 
 
 def _prepare(folder: Path, force: bool) -> None:
@@ -204,8 +222,6 @@ def _run_strategy(
     folder: Path,
     report: Report | None,
 ) -> None:
-    import torch  # noqa: PLC0415
-
     from sim.manifest import Manifest  # noqa: PLC0415
     from sim.recorder import Recorder  # noqa: PLC0415
     from sim.simulation import Simulation  # noqa: PLC0415
@@ -218,8 +234,7 @@ def _run_strategy(
         label,
         scenario.seed,
         loader.content_hash(alone, premises.known),
-        str(premises.place),
-        torch.get_num_threads(),
+        vars(premises.placement) | {"device": str(premises.placement.device)},
     )
     manifest.write(folder)
     started = time.perf_counter()
@@ -227,14 +242,19 @@ def _run_strategy(
     try:
         with Recorder(folder) as recorder:
             simulation = Simulation(
-                scenario, strategy, premises.data, recorder, premises.place, premises.renderer
+                scenario, strategy, premises.data, recorder, premises.placement, premises.renderer
             )
-            try:
-                simulation.run(lambda progress: report(label, progress) if report else None)
-            except KeyboardInterrupt:
+            with simulation.executor:
+                try:
+                    simulation.run(partial(report, label) if report else None)
+                except KeyboardInterrupt:
+                    simulation.finish()
+                    raise
+                except Exception:  # whatever it is, it goes on, and what was complete is worth having
+                    with suppress(Exception):  # the error before is what counts
+                        simulation.conclusions.settle()
+                    raise
                 simulation.finish()
-                raise
-            simulation.finish()
         manifest.status = "done"
     except KeyboardInterrupt:
         manifest.status = "interrupted"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,10 +15,12 @@ from models.fitting import fit
 from models.flops import forward_flops
 from models.normalisation import AdaptableModel
 from models.strategies._interface import DeviceName, Laboratory
+from sim.cell import Cell
 from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
+from sim.conclusions import Conclusions
 from sim.device import Device
-from sim.link import Direction, Link, Transfer
+from sim.link import Direction, Link, Transfer, bits_per_second
 from sim.messages import Message
 from sim.streams import RandomStreams
 from sim.versions import VersionLog
@@ -28,12 +31,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.datasets import DataSet
+    from models.placement import Placement
     from models.rendering import Renderer
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
     from scenarios.schema import Group, Scenario
     from scenarios.schema import Link as LinkSettings
     from sim.recorder import Recorder
+
+
+REPORTED_DEVICES = 100_000
+"""Devices that the reports of a run look at, in all: more would cost a large fleet more time than they tell."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,7 @@ class Simulation:
         uplinks, downlinks: of each device.
         cloud: None where the strategy has none.
         executor: runs the models.
+        conclusions: of predictions whose results are not needed yet.
 
     """
 
@@ -65,7 +74,7 @@ class Simulation:
         strategy: StrategySettings,
         data: DataSet,
         recorder: Recorder,
-        place: torch.device,
+        placement: Placement,
         renderer: Renderer,
     ) -> None:
         self.scenario = scenario
@@ -75,8 +84,19 @@ class Simulation:
         self.renderer = renderer
         self.clock = Clock()
         self.end = nanoseconds(scenario.duration_s)
-        self.executor = Executor(place)
+        self.executor = Executor(placement)
+        self.conclusions = Conclusions(placement.images_per_pass)
         self._streams = RandomStreams(scenario.seed)
+        self._cells = {
+            (name, way): Cell(self.clock, bits_per_second(getattr(cell, f"{way}link_mbps")))
+            for name, cell in scenario.cells.items()
+            for way in ("up", "down")
+        }
+        self._directions = {
+            (name, way): direction_of(group.link, way)
+            for name, group in scenario.groups.items()
+            for way in ("up", "down")
+        }
         torch.manual_seed(scenario.seed)  # for layers that draw, such as dropout in training
         names = {
             DeviceName(f"{group}-{index}", group): settings
@@ -124,18 +144,24 @@ class Simulation:
         if self.cloud is not None and self.strategy.cloud is not None:
             self.cloud.begin_anew(self.strategy.cloud, self.versions)
 
-    def run(self, report: Callable[[Progress], None] | None = None, slices: int = 500) -> None:
-        """Let time pass until the scenario's end, reporting after each slice of it."""
+    def run(self, report: Callable[[Progress], None] | None = None, slices: int | None = None) -> None:
+        """Let time pass until the scenario's end, reporting after each slice of it.
+
+        By default there are 500, and fewer in a large fleet.
+        """
         for (
             time
         ) in self.scenario.resets_s:  # the first events of their moments: what else happens then comes after
             self.clock.call_at(nanoseconds(time), self._reset)
         for device in self.devices.values():
             device.start()
+        slices = slices or max(20, min(500, REPORTED_DEVICES // len(self.devices)))
         for number in range(1, slices + 1):
             until = self.end * number // slices
             if until > self.clock.time:
                 self.clock.run(until=until)
+            if number == slices:
+                self.conclusions.settle()
             if report is not None:
                 report(self.progress())
 
@@ -143,10 +169,11 @@ class Simulation:
         """Return how far the run has come."""
         counts = [device.counts for device in self.devices.values()]
         predicted = sum(count.predicted for count in counts)
+        known = predicted - self.conclusions.samples
         return Progress(
             seconds(self.clock.time),
             predicted,
-            sum(count.correct for count in counts) / predicted if predicted else float("nan"),
+            sum(count.correct for count in counts) / known if known else float("nan"),
             sum(link.ledger.sent for link in self.uplinks.values()),
             sum(link.ledger.sent for link in self.downlinks.values()),
         )
@@ -158,6 +185,7 @@ class Simulation:
 
     def finish(self) -> None:
         """Record what is unfinished, and the account of each device."""
+        self.conclusions.settle()
         if self.cloud is not None:
             self.cloud.finish()
         for name, device in self.devices.items():
@@ -167,7 +195,7 @@ class Simulation:
                 for transfer in link.unfinished:
                     self._record_transfer(device, way, transfer)
                 ledgers |= {f"{way}link_{state}_bytes": value for state, value in vars(link.ledger).items()}
-            counts = {f"samples_{state}": value for state, value in vars(device.counts).items()}
+            counts = {f"samples_{state}": value for state, value in asdict(device.counts).items()}
             self.recorder.devices.add(
                 device=name,
                 group=device.name.group,
@@ -222,31 +250,32 @@ class Simulation:
             self.strategy.edge(name),
             self.versions.get(self.strategy.student(name)),
             self.recorder.batches,
+            self.conclusions,
         )
 
     def _link(self, device: Device, way: str) -> Link:
-        def receive(content: object) -> None:
-            assert isinstance(content, Message)
-            if way == "down":
-                device.receive(content)
-            elif self.cloud is not None:
-                self.cloud.receive(content)
-
+        link = device.settings.link
         return Link(
             self.clock,
-            direction_of(device.settings.link, way),
-            self._streams.generator(f"{device.name.name}/{way}link"),
-            receive,
-            lambda transfer: self._record_transfer(device, way, transfer),
+            self._directions[device.name.group, way],
+            lambda: self._streams.generator(f"{device.name.name}/{way}link"),
+            device.receive if way == "down" else self._to_cloud,
+            partial(self._record_transfer, device, way),
+            None if link.cell is None else self._cells[link.cell, way],
         )
 
+    def _to_cloud(self, message: Message) -> None:
+        if self.cloud is not None:
+            self.cloud.receive(message)
+
     def _record_transfer(self, device: Device, way: str, transfer: Transfer) -> None:
-        status = "queued" if transfer.start_at is None else "in_flight"
+        started = transfer.has_started(self.clock.time)
+        status = "in_flight" if started else "queued"
         times = {
             name: None if time is None else seconds(time)
             for name, time in (
                 ("queued_s", transfer.queued_at),
-                ("start_s", transfer.start_at),
+                ("start_s", transfer.start_at if started else None),
                 ("sent_s", transfer.sent_at),
                 ("delivered_s", transfer.delivered_at),
             )

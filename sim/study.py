@@ -98,7 +98,7 @@ class Session:
         for unit in self.units:
             check(unit.scenario, options)
         if options.device == "cuda":
-            from models.executor import choose_device  # noqa: PLC0415 - heavy
+            from models.placement import choose_device  # noqa: PLC0415 - heavy
 
             choose_device(options.device)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from models.placement import Placement
     from models.strategies import Base as Strategy
     from scenarios.schema import Scenario
     from sim.simulation import Simulation
@@ -79,23 +81,33 @@ class TinyWorld:
         path.write_text(yaml.safe_dump(self.describe(**changes)), encoding="utf-8")
         return path
 
-    def simulation(self, scenario: Scenario, folder: Path, strategy: Strategy | None = None) -> Simulation:
-        """Return a simulation that records into `folder`; its recorder is closed by the caller."""
+    def simulation(
+        self,
+        scenario: Scenario,
+        folder: Path,
+        strategy: Strategy | None = None,
+        placement: Placement | None = None,
+    ) -> Simulation:
+        """Return a simulation that records into `folder`; its recorder is closed by the caller.
+
+        By default up to eight images share a pass.
+        """
         import torch  # noqa: PLC0415
 
+        from models.placement import Placement  # noqa: PLC0415
         from models.rendering import Renderer  # noqa: PLC0415
         from sim.recorder import Recorder  # noqa: PLC0415
         from sim.simulation import Simulation  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
         strategy = strategy or scenario.strategy[0]
-        data, place = scenario.data.load(), torch.device("cpu")
-        return Simulation(scenario, strategy, data, Recorder(folder), place, Renderer(1))
+        data, placement = scenario.data.load(), placement or Placement(torch.device("cpu"), images_per_pass=8)
+        return Simulation(scenario, strategy, data, Recorder(folder), placement, Renderer(1))
 
-    def run(self, folder: Path, **changes: Any) -> Path:
+    def run(self, folder: Path, placement: Placement | None = None, **changes: Any) -> Path:
         """Run the scenario of `describe` to its end, record it into `folder` and return the folder."""
-        simulation = self.simulation(self.scenario(**changes), folder)
-        with simulation.recorder:
+        simulation = self.simulation(self.scenario(**changes), folder, placement=placement)
+        with simulation.recorder, simulation.executor:
             simulation.run(slices=1)
             simulation.finish()
         return folder
@@ -127,3 +139,11 @@ def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(tiny_files: Path) -> TinyWorld:
     """Scenarios on the tiny data set and networks."""
     return TinyWorld(tiny_files)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is measured of this machine is remembered for these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from scenarios.settings import Settings
 
@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 
 class Base(Settings):
-    """Settings of an image codec and the codec itself."""
+    """Settings of an image codec and the codec itself.
+
+    Attributes:
+        lossless: whether decoding gives back what was encoded, bit for bit.
+
+    """
+
+    lossless: ClassVar[bool] = False
 
     codec: str
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 class Png(Base):
     """Portable Network Graphics through Pillow."""
+
+    lossless: ClassVar[bool] = True
 
     codec: Literal["png"] = "png"
     compression: Annotated[int, Field(ge=0, le=9)] = 6

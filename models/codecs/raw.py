@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from models.codecs import Base
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 class Raw(Base):
     """H x W x C bytes in row order."""
+
+    lossless: ClassVar[bool] = True
 
     codec: Literal["raw"] = "raw"
 

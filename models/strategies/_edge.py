@@ -42,6 +42,11 @@ class ForwardOnly:
     def _model(self) -> AdaptableModel:
         return self.laboratory.edge
 
+    @property
+    def consequential(self) -> bool:
+        """Whether it may upload, or keep statistics."""
+        return self.exclusion is not None or self.statistics.kept > 0
+
     def flops(self, samples: int) -> int:
         """Return the operations of a forward pass."""
         return samples * self.laboratory.edge_flops
@@ -65,8 +70,7 @@ class ForwardOnly:
         return decision
 
     def receive(self, number: int, state: NDArray[np.float32]) -> None:
-        """Swap to a version; one that brings statistics ends the use of the device's own."""
-        self.state = np.concatenate([state, self.state[len(state) :]])
-        self.version = number
-        if len(state) == len(self.state) and self.statistics == Statistics.FIRST:
+        """Swap to a version; from the first on, its running statistics take the place of the device's own."""
+        self.version, self.state = number, state
+        if self.statistics == Statistics.FIRST:
             self.statistics = Statistics.RUNNING

@@ -46,10 +46,12 @@ class ForwardMethod:
 
     Attributes:
         needs_features: whether `predict` reads the classifier's input.
+        remembers: whether what it does with a batch depends on the batches before.
 
     """
 
     needs_features: ClassVar[bool] = False
+    remembers: ClassVar[bool] = True
 
     def statistics(self, samples: int) -> Statistics:
         """Return which statistics a batch of so many samples is normalised with, and which are kept of it."""
@@ -125,6 +127,11 @@ class ForwardOnlyDevice:
         self.laboratory = laboratory
         self.method = method
         self.state: NDArray[np.float32] = laboratory.source_state
+
+    @property
+    def consequential(self) -> bool:
+        """Whether the method remembers."""
+        return self.method.remembers
 
     def flops(self, samples: int) -> int:
         """Return the operations of a forward pass and of the method."""

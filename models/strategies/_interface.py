@@ -70,16 +70,29 @@ class Version:
         student: whose.
         number: counts the student's versions; 0 is the model as deployed.
         state: float32 (d,), the part of the state vector that is distributed.
-        source: the same part of the deployed state, which every device knows.
+        deployed: the whole state vector as deployed, float32 (D,), which every device knows.
         pieces: the parameters and statistics that the part consists of.
+        start: where the part begins in the whole.
 
     """
 
     student: str
     number: int
     state: NDArray[np.float32]
-    source: NDArray[np.float32]
+    deployed: NDArray[np.float32]
     pieces: tuple[slice, ...]
+    start: int = 0
+
+    @property
+    def source(self) -> NDArray[np.float32]:
+        """The same part of the deployed state, float32 (d,)."""
+        return self.deployed[self.start : self.start + len(self.state)]
+
+    def whole(self, part: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a decoded part, float32 (d,), with the rest as deployed, float32 (D,)."""
+        whole = self.deployed.copy()
+        whole[self.start : self.start + len(part)] = part
+        return whole
 
 
 @dataclass(frozen=True)
@@ -184,6 +197,13 @@ class EdgeAgent(Protocol):
     def version(self) -> int | None:
         """Number of the version that it holds; None where the cloud predicts."""
 
+    @property
+    def consequential(self) -> bool:
+        """Whether anything that happens next depends on `conclude`: what is sent, or the passes that follow.
+
+        Where nothing does, it may be called later, but in order.
+        """
+
     def flops(self, samples: int) -> int:
         """Return the operations that a batch of so many samples costs the device."""
 
@@ -194,7 +214,10 @@ class EdgeAgent(Protocol):
         """Judge the batch once its forward pass is done."""
 
     def receive(self, number: int, state: NDArray[np.float32]) -> None:
-        """Swap to a version: its number and its decoded state, float32 (d,). Called between batches only."""
+        """Swap to a version: its number and its state as decoded, float32 (D,), what was not sent as deployed.
+
+        All devices share the array. Called between batches only.
+        """
 
 
 class CloudAgent(Protocol):

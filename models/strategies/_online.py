@@ -158,11 +158,13 @@ class AdaptingDevice:
 
     Attributes:
         version: 0; nothing is ever published.
+        consequential: False; steps follow one another whether or not their predictions are looked at.
         student: the device's copy of the model.
 
     """
 
     version = 0
+    consequential = False
 
     def __init__(self, strategy: OnDeviceStrategy, device: DeviceName) -> None:
         from models.student import Normalising, Student  # noqa: PLC0415

@@ -6,7 +6,7 @@ the source statistics as a prior in covariate shift adaptation (Schneider et al.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,8 @@ class BatchStatistics(StatisticsMethod):
 
     That holds for the mean and for the variance, which of the batch is the biased one that normalises in training.
     """
+
+    remembers: ClassVar[bool] = False
 
     def __init__(self, settings: BnAdaptation, laboratory: Laboratory) -> None:
         super().__init__(settings, laboratory)

@@ -7,7 +7,7 @@ probabilities and near the assignments of the samples with similar features. No 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,8 @@ class Lame(OutputSettings):
 
 class LaplacianAdjustment(OutputMethod):
     """The method on one device."""
+
+    remembers: ClassVar[bool] = False
 
     def __init__(self, settings: Lame, laboratory: Laboratory) -> None:
         super().__init__(settings)

@@ -73,10 +73,12 @@ class Terminal:
 
     Attributes:
         version: None; it holds none.
+        consequential: True; it never concludes.
 
     """
 
     version = None
+    consequential = True
 
     def flops(self, samples: int) -> int:
         """Return 0."""

@@ -74,8 +74,11 @@ class ObservingDevice:
         version: number of the version held.
         state: its decoded normalisation state, float32 (D,).
         batches: how many it has predicted.
+        consequential: True; statistics are sent.
 
     """
+
+    consequential = True
 
     def __init__(self, laboratory: Laboratory, every_batches: int) -> None:
         self.laboratory = laboratory
@@ -109,11 +112,8 @@ class ObservingDevice:
         return Decision(forward.logits, [LOCAL] * len(forward.logits), statistics=observed if due else None)
 
     def receive(self, number: int, state: NDArray[np.float32]) -> None:
-        """Swap to a version, the running statistics; the affine parameters stay as deployed."""
-        import numpy as np  # noqa: PLC0415
-
-        affine = self.laboratory.source_state[: self.laboratory.edge.layout.affine_size]
-        self.version, self.state = number, np.concatenate([affine, state])
+        """Swap to a version: new running statistics, the affine parameters as deployed."""
+        self.version, self.state = number, state
 
 
 class StatisticsCloud:
@@ -169,5 +169,5 @@ class SharedStatistics:
             for piece in self.layout.pieces
             if piece.start >= start
         )
-        version = Version(self.name, self.versions, self.state[start:].copy(), self.source[start:], pieces)
+        version = Version(self.name, self.versions, self.state[start:].copy(), self.source, pieces, start)
         return Outcome(version=version)

@@ -10,6 +10,7 @@ import torch
 
 from models.codecs.raw import Raw
 from models.executor import Executor
+from models.placement import Placement
 from models.strategies._interface import Answer, Outcome, Step, Version, Work
 from scenarios.schema import Cloud as CloudSettings
 from sim.clock import SECOND, Clock
@@ -82,7 +83,7 @@ def make(accelerators=1, publishes=True, overhead_ms=0.0):
         clock,
         settings,
         FakeAgent(clock, publishes=publishes),
-        Executor(torch.device("cpu")),
+        Executor(Placement(torch.device("cpu"))),
         dict.fromkeys(STUDENT_OF, Raw()),
         links,
         members,
@@ -97,6 +98,16 @@ def samples(device, *pixels):
     return Message(
         "samples", device, pack([bytes([pixel]) for pixel in pixels]), samples=len(pixels), batch=0
     )
+
+
+def test_images_of_a_lossless_codec_need_not_be_decoded():
+    world = make()
+    message = samples("a-0", 7, 9)
+    images = [np.full((1, 1, 1), pixel, np.uint8) for pixel in (7, 9)]
+    world.cloud.receive(replace(message, payload=b"", images=images))
+    world.cloud.receive(message)
+    first, second = world.agent.uploads
+    np.testing.assert_array_equal(first.images, second.images)
 
 
 def play(world, *messages, until=None):

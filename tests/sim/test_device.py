@@ -11,6 +11,7 @@ from models.criteria._chain import KEPT
 from models.strategies._interface import LOCAL, Decision, DeviceName
 from scenarios.schema import Group, Shift
 from sim.clock import SECOND, Clock
+from sim.conclusions import Conclusions
 from sim.device import Device
 from sim.messages import Message, unpack
 from sim.versions import VersionLog
@@ -47,6 +48,18 @@ class FakeStream:
 
 
 @dataclass
+class FakePending:
+    """A forward pass whose result holds the images."""
+
+    images: np.ndarray
+    done: bool = False
+
+    def result(self):
+        self.done = True
+        return SimpleNamespace(images=self.images, forward_pass=None)
+
+
+@dataclass
 class FakeAgent:
     """Predicts class 0, takes a gigaflop for each sample and notes what it is asked to do."""
 
@@ -55,6 +68,7 @@ class FakeAgent:
     version: int = 0
     calls: list = field(default_factory=list)
     asks: bool = False
+    consequential: bool = True
 
     def flops(self, samples):
         return samples * 10**9
@@ -63,9 +77,10 @@ class FakeAgent:
         self.note("forward", int(images.flat[0]))
         if self.asks:
             return None
-        return SimpleNamespace(result=lambda: images)
+        return FakePending(images)
 
-    def conclude(self, images):
+    def conclude(self, forward):
+        images = forward.images
         self.note("conclude", int(images.flat[0]))
         logits = torch.zeros(len(images), 10)
         logits[:, 0] = 1.0
@@ -100,9 +115,8 @@ def make(arrivals, decide=None, capacity=4, overflow="drop_oldest", seconds_a_ba
     )
     clock = Clock()
     agent = FakeAgent(clock, decide)
-    device = Device(
-        clock, DeviceName("camera-0", "camera"), settings, FakeStream(arrivals), agent, versions, Rows()
-    )
+    name, conclusions = DeviceName("camera-0", "camera"), Conclusions(2 * SAMPLES)
+    device = Device(clock, name, settings, FakeStream(arrivals), agent, versions, Rows(), conclusions)
     device.uplink = FakeLink()
     device.start()
     return device
@@ -263,9 +277,9 @@ def test_a_prediction_is_recorded_with_its_parents():
     device = make([0.0])
     device.clock.run()
     (row,) = device.table
-    assert row["image"].tolist() == [0, 1]
-    assert row["label"].tolist() == [0, 1]
-    assert row["prediction"].tolist() == [0, 0]
+    assert row["image"] == [0, 1]
+    assert row["label"] == [0, 1]
+    assert row["prediction"] == [0, 0]
     assert (row["correct"], device.counts.correct) == (1, 1)
     assert row["verdict"] == [LOCAL, LOCAL]
     share = torch.tensor([1.0] + [0.0] * 9).softmax(0)
@@ -292,7 +306,7 @@ def test_nothing_kept_is_nothing_sent():
 def test_a_batch_can_be_announced_without_images():
     device = make([0.0], lambda logits: Decision(logits, [LOCAL, LOCAL], announce=True))
     device.clock.run()
-    assert device.uplink.sent == [(0, Message("samples", "camera-0", b"", samples=0, batch=0))]
+    assert device.uplink.sent == [(0, Message("samples", "camera-0", b"", samples=0, batch=0, images=[]))]
 
 
 def test_statistics_go_ahead_of_the_images():
@@ -342,7 +356,7 @@ def test_an_image_that_cannot_be_read_is_left_out_of_its_batch():
     device.stream.unreadable = {0: [1]}
     device.clock.run()
     first, second = device.table
-    assert (first["samples"], first["damaged"], first["image"].tolist()) == (1, 1, [0])
+    assert (first["samples"], first["damaged"], first["image"]) == (1, 1, [0])
     assert (second["samples"], second["damaged"]) == (2, 0)
     assert first["completion_s"] == 0.5  # the pass is of one image
     assert [message.samples for _, message in device.uplink.sent] == [1, 2]

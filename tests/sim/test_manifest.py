@@ -10,7 +10,9 @@ from sim.manifest import Manifest
 @pytest.fixture
 def written(tmp_path):
     def write(**fields):
-        Manifest("quickstart", "cema", 3, "abc", "cpu", 2, **fields).write(tmp_path)
+        Manifest("quickstart", "cema", 3, "abc", {"device": "cpu", "images_per_pass": 32}, **fields).write(
+            tmp_path
+        )
         return json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
 
     return write
@@ -21,6 +23,7 @@ def test_says_what_ran_and_on_what(written):
     assert (content["scenario"], content["strategy"], content["seed"]) == ("quickstart", "cema", 3)
     assert (content["status"], content["simulated_s"], content["error"]) == ("done", 60.0, None)
     assert {"python", "torch", "simpy", "cema-lab"} <= content["versions"].keys()
+    assert content["placement"] == {"device": "cpu", "images_per_pass": 32}
     assert content["hardware"]["cores"] >= 1
 
 

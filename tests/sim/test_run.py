@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,6 +9,8 @@ import pytest
 
 import analysis.conclusion
 from models.errors import InputError
+from models.rendering import Renderer
+from models.tuning import SIZES
 from scenarios import loader
 from sim.results import MANIFEST, SCENARIO, TABLES
 from sim.run import Options, check, default_folder, run_scenario
@@ -75,8 +78,7 @@ def test_the_manifest_of_a_run(tiny, tmp_path, concluded):
     run(tiny.scenario(duration_s=2.0), tmp_path)
     found = manifest(tmp_path)
     assert {
-        key: found[key]
-        for key in ("scenario", "strategy", "seed", "status", "error", "simulated_s", "device")
+        key: found[key] for key in ("scenario", "strategy", "seed", "status", "error", "simulated_s")
     } == {
         "scenario": "tiny",
         "strategy": "source",
@@ -84,8 +86,9 @@ def test_the_manifest_of_a_run(tiny, tmp_path, concluded):
         "status": "done",
         "error": None,
         "simulated_s": 2.0,
-        "device": "cpu",
     }
+    assert found["placement"]["device"] == "cpu"
+    assert found["placement"]["images_per_pass"] in SIZES["cpu"]
     assert found["content_hash"] == loader.content_hash(tiny.scenario(duration_s=2.0))
     assert found["versions"].keys() >= {"python", "torch", "simpy"}
 
@@ -185,19 +188,48 @@ def test_an_interrupted_run_leaves_readable_results(tiny, tmp_path, concluded):
 def test_an_interrupt_in_the_middle_of_a_forward_pass(tiny, tmp_path, concluded, monkeypatch):
     from models.executor import Executor  # noqa: PLC0415
 
-    run_until = Executor.run_until
+    compute = Executor._compute
 
-    def interrupted(self, pending):
+    def interrupted(self, *arguments):
         if self.forward_passes == 9:
             raise KeyboardInterrupt
-        run_until(self, pending)
+        return compute(self, *arguments)
 
-    monkeypatch.setattr(Executor, "run_until", interrupted)
+    monkeypatch.setattr(Executor, "_compute", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(tiny.scenario(), tmp_path)
+        run(tiny.scenario(strategy=tiny.cema(), images_per_pass=1), tmp_path)
     assert manifest(tmp_path)["status"] == "interrupted"
     statuses = pq.read_table(tmp_path / "batches.parquet").column("status").to_pylist()
     assert statuses == ["predicted"] * 9 + ["in_progress"]
+
+
+def test_an_interrupt_in_the_middle_of_passes_that_nothing_depends_on(tiny, tmp_path, concluded, monkeypatch):
+    """What was complete in simulated time is predicted all the same."""
+    from models.executor import Executor  # noqa: PLC0415
+
+    compute = Executor._compute
+    interrupts = iter([True])
+
+    def interrupted(self, *arguments):
+        if self.forward_passes == 2 and next(interrupts, False):
+            raise KeyboardInterrupt
+        return compute(self, *arguments)
+
+    monkeypatch.setattr(Executor, "_compute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny.scenario(images_per_pass=8), tmp_path)
+    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
+    assert list(batches["forward_pass"].value_counts(sort=False)) == [4, 4, 4]
+    assert set(batches["status"]) == {"predicted"}
+    devices = pq.read_table(tmp_path / "devices.parquet").to_pandas()
+    assert devices["samples_correct"].sum() == batches["correct"].sum()
+
+
+def test_how_passes_are_fused_is_written_down(tiny, tmp_path, concluded):
+    run(tiny.scenario(images_per_pass=6), tmp_path)
+    assert manifest(tmp_path)["placement"]["images_per_pass"] == 6
+    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
+    assert set(batches.groupby("forward_pass")["samples"].sum()[:-1]) == {6}
 
 
 def test_an_interrupt_ends_the_strategies_that_follow_too(tiny, tmp_path, concluded):
@@ -351,5 +383,8 @@ def test_a_finished_strategy_leaves_no_images_waiting_for_the_next(tiny, tmp_pat
         original(scenario, strategy, premises, *others)
 
     monkeypatch.setattr(sim.run, "_run_strategy", noted)
-    run(tiny.scenario(strategy=[{"name": "source"}, {"name": "source", "label": "again"}]), tmp_path)
+    monkeypatch.setattr("models.rendering.Renderer", partial(Renderer, small=0))
+    group = tiny.group(schedule=[{"corruption": "gaussian_noise", "severity": 3}])
+    strategies = [{"name": "source"}, {"name": "source", "label": "again"}]
+    run(tiny.scenario(strategy=strategies, groups={"cameras": group}), tmp_path)
     assert waiting == [0, 0]

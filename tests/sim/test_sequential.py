@@ -19,6 +19,7 @@ from models import corruptions
 from models.images import Preparation, prepare
 from models.networks import ResidualNetwork
 from models.normalisation import AdaptableModel, Statistics
+from models.placement import Placement
 from models.rendering import Renderer
 from scenarios.schema import Scenario
 from sim.recorder import Recorder
@@ -228,7 +229,7 @@ def simulated(scenario, folder):
     trace = Trace()
     with Recorder(folder) as recorder:
         simulation = Simulation(
-            scenario, scenario.strategy[0], scenario.data.load(), recorder, CPU, Renderer(1)
+            scenario, scenario.strategy[0], scenario.data.load(), recorder, Placement(CPU, 32), Renderer(1)
         )
         agent = simulation.devices["only-0"].agent
         conclude = agent.conclude

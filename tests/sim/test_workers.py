@@ -133,7 +133,7 @@ def test_two_processes_compute_what_one_does(plan, inline, tiny, tmp_path):
         assert one.run.folder.name == two.run.folder.name
         for file in TABLES:
             assert (one.run.folder / file).read_bytes() == (two.run.folder / file).read_bytes(), file
-        assert json.loads((two.run.folder / MANIFEST).read_text())["threads"] == 1
+        assert json.loads((two.run.folder / MANIFEST).read_text())["placement"]["pass_threads"] == 1
 
 
 WORK = """

@@ -21,6 +21,7 @@ def smooth(channels):
 @settings(deadline=None)
 @given(IMAGES, st.sampled_from([Raw(), Png(), Png(compression=0), Png(compression=9)]))
 def test_lossless(image, codec):
+    assert codec.lossless
     content = codec.encode(image)
     decoded = codec.decode(content, image.shape)
     assert isinstance(content, bytes)
@@ -39,6 +40,7 @@ def test_sizes(channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jpeg_is_close(channels):
     image = smooth(channels)
+    assert not Jpeg().lossless
     decoded = Jpeg().decode(Jpeg().encode(image), image.shape)
     assert (decoded.shape, decoded.dtype) == (image.shape, np.uint8)
     assert abs(decoded.astype(int) - image).mean() < 3

@@ -5,6 +5,7 @@ import torch
 from models.executor import Executor
 from models.flops import forward_flops
 from models.normalisation import AdaptableModel
+from models.placement import Placement
 from models.strategies._interface import DeviceName, Laboratory, Upload
 from sim.streams import RandomStreams
 
@@ -17,7 +18,7 @@ def laboratory(tiny):
     source = tiny()
     edge = AdaptableModel(source.network, CPU)
     return Laboratory(
-        executor=Executor(CPU),
+        executor=Executor(Placement(CPU)),
         edge=edge,
         edge_source=source,
         edge_flops=forward_flops(edge, (8, 8, 1)),

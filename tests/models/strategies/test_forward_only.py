@@ -8,6 +8,7 @@ from torch import nn
 from models.errors import InputError
 from models.executor import Executor
 from models.normalisation import AdaptableModel, Statistics
+from models.placement import Placement
 from models.strategies._forward_only import ForwardMethod, ForwardOnlyDevice, ForwardOnlySettings
 from models.strategies.bn_adaptation import BnAdaptation
 from models.strategies.lame import Lame
@@ -94,7 +95,9 @@ def test_nothing_is_sent(laboratory, images, settings):
 
 def laboratory_of(laboratory, network):
     edge = AdaptableModel(network.eval(), torch.device("cpu"))
-    return replace(laboratory, executor=Executor(torch.device("cpu")), edge=edge, source_state=edge.read())
+    return replace(
+        laboratory, executor=Executor(Placement(torch.device("cpu"))), edge=edge, source_state=edge.read()
+    )
 
 
 @pytest.mark.parametrize("settings", [BnAdaptation(), Onda(label="mine")])

@@ -8,6 +8,7 @@ from models.executor import Executor
 from models.flops import forward_flops
 from models.images import Preparation
 from models.normalisation import AdaptableModel
+from models.placement import Placement
 from models.sources import LoadedModel
 from models.strategies._interface import DeviceName, Laboratory, Upload
 from models.strategies.statistics_only import StatisticsOnly
@@ -90,7 +91,7 @@ def test_three_devices_against_the_method_written_out(laboratory, images, tiny):
         assert (version.student, version.number) == ("fleet", seed + 1)
         np.testing.assert_allclose(version.state, flat(running), rtol=0, atol=1e-6)
         for device in devices.values():
-            device.receive(version.number, version.state)
+            device.receive(version.number, version.whole(version.state))
     assert not np.allclose(flat(running), flat(plain.deployed), atol=0.1)
     assert [device.version for device in devices.values()] == [7] * 3
 
@@ -169,7 +170,7 @@ def test_a_model_without_statistics(images):
     source = LoadedModel(network, 5, Preparation((0.4,), (0.3,)))
     edge = AdaptableModel(network, CPU)
     laboratory = Laboratory(
-        executor=Executor(CPU),
+        executor=Executor(Placement(CPU)),
         edge=edge,
         edge_source=source,
         edge_flops=forward_flops(edge, (8, 8, 1)),

@@ -13,6 +13,7 @@ from models.executor import Executor
 from models.fitting import SelectedClasses
 from models.images import Preparation, prepare
 from models.normalisation import AdaptableModel
+from models.placement import Placement
 from models.sources import LoadedModel
 from models.strategies._interface import Laboratory
 from models.strategies.t3a import T3a
@@ -139,7 +140,7 @@ def method_of():
     )
     edge = AdaptableModel(source.network, CPU)
     laboratory = Laboratory(
-        Executor(CPU), edge, source, 1, edge.read(), None, None, (8, 8, 1), [], None, None
+        Executor(Placement(CPU)), edge, source, 1, edge.read(), None, None, (8, 8, 1), [], None, None
     )
     return lambda keep: T3a(supports_per_class=keep).method(laboratory)
 
@@ -148,7 +149,7 @@ def of(laboratory, network, num_classes):
     edge = AdaptableModel(network.eval(), CPU)
     source = replace(laboratory.edge_source, network=network, num_classes=num_classes)
     return replace(
-        laboratory, executor=Executor(CPU), edge=edge, edge_source=source, source_state=edge.read()
+        laboratory, executor=Executor(Placement(CPU)), edge=edge, edge_source=source, source_state=edge.read()
     )
 
 

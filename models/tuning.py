@@ -1,0 +1,114 @@
+"""How many images should share a pass: measured once on a machine, for a model, and remembered.
+
+The answer lies in a file for each model, machine and number of threads, in the folder `cema` of the user's cache
+(XDG_CACHE_HOME, by default ~/.cache). Delete it to have it measured again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.executor import Executor
+from models.hardware import processor
+from models.normalisation import AdaptableModel, Statistics
+from models.placement import Placement
+from models.sources import LoadedModel
+
+SIZES = {"cpu": (4, 8, 16, 32, 64, 128), "cuda": (16, 32, 64, 128, 256, 512, 1024)}
+"""Images in a pass, of those that are tried."""
+
+TOLERATED = 1.1
+"""The smallest pass is chosen whose images take no longer than this times those of the fastest."""
+
+ROUNDS = 3
+BUDGET_S = 3.0
+"""Seconds after which no larger pass is tried."""
+
+
+def images_per_pass(source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device) -> int:
+    """Return how many images of shape (H, W, C) a pass should hold; the model is converted for adaptation."""
+    file = _folder() / f"{_key(source, image_shape, device)}.json"
+    if known := _remembered(file):
+        return known
+    times = measure(source, image_shape, device)
+    size = choose(times)
+    _remember(file, {"images_per_pass": size, "seconds_per_image": times})
+    return _remembered(file) or size  # of several processes that measured at a time, all take what one found
+
+
+def _remembered(file: Path) -> int | None:
+    with suppress(
+        OSError, ValueError, KeyError, TypeError
+    ):  # none yet, or none that can be read: to be measured
+        size = json.loads(file.read_text(encoding="utf-8"))["images_per_pass"]
+        return size if isinstance(size, int) and size > 0 else None
+    return None
+
+
+def _remember(file: Path, answer: dict[str, Any]) -> None:
+    """Write a file, unless there is one; where nothing can be written, the next run measures again."""
+    draft = file.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(answer), encoding="utf-8")
+        with suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()
+
+
+def measure(source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device) -> dict[int, float]:
+    """Return the seconds that an image takes by size of the pass, from small ones up to where they gain no more."""
+    model = AdaptableModel(source.network, device)
+    executor, state = Executor(Placement(device)), model.read()
+    images = np.zeros((max(SIZES[device.type]), *image_shape), np.uint8)
+
+    def seconds_per_image(size: int) -> float:
+        """Return the least of some rounds, which whatever else the machine is at disturbs least."""
+        rounds = []
+        for _ in range(1 + ROUNDS):
+            start = perf_counter()
+            executor.forward(model, source, images[:size], state, Statistics.RUNNING).result()
+            rounds.append((perf_counter() - start) / size)
+        return min(rounds[1:])  # the first sets things up
+
+    times: dict[int, float] = {}
+    began = perf_counter()
+    for size in SIZES[device.type]:
+        times[size] = seconds_per_image(size)
+        *before, last_but_one, last = (math.inf, math.inf, *times.values())
+        if min(last_but_one, last) > 0.95 * min(before) or perf_counter() - began > BUDGET_S:
+            break
+    return times
+
+
+def choose(times: dict[int, float]) -> int:
+    """Return the smallest size whose time for each image is close to the least."""
+    least = min(times.values())
+    return min(size for size, time in times.items() if time <= TOLERATED * least)
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cema"
+
+
+def _key(source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device) -> str:
+    """Return a name for all that the answer depends on."""
+    known = (
+        str(source.network),
+        source.preparation,
+        image_shape,
+        torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        torch.get_num_threads(),
+        torch.__version__,
+    )
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:32]

@@ -1,0 +1,122 @@
+"""How a run is executed, fused or one by one, beside one another or in turn, changes nothing that it finds out."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from models.executor import Executor
+from models.placement import Placement
+from models.strategies._edge import ForwardOnly
+from sim.results import TABLES
+
+CPU = torch.device("cpu")
+CLOSE = 1e-5
+FLEET = 12
+
+
+def predictions(folder):
+    """One row for each sample that was predicted, in an order of its own."""
+    batches = pq.read_table(folder / "batches.parquet").to_pandas()
+    batches = batches[batches["status"] == "predicted"].sort_values(["device", "batch"])
+    return batches.explode(["image", "prediction", "entropy", "verdict"], ignore_index=True)
+
+
+def fleet(tiny, **changes):
+    """Devices whose batches of one or two arrive at the same moments."""
+    stream = {"rate_hz": 2.0, "phase": "zero"}
+    groups = {
+        name: tiny.group(count=FLEET // 2, stream=stream | {"batch_size": size})
+        for name, size in (("a", 1), ("b", 2))
+    }
+    return {"groups": groups, "duration_s": 4.0} | changes
+
+
+@pytest.mark.parametrize(("statistics", "e_max"), [("source", 2.2902), ("device_batch", 2.2638)])
+def test_on_versions_that_stay_fused_and_one_by_one_decide_alike(
+    tiny, tmp_path, monkeypatch, statistics, e_max
+):
+    """Each device holds a version of its own."""
+    made = iter(range(10**6))
+    post_init = ForwardOnly.__post_init__
+
+    def with_a_version_of_its_own(self):
+        post_init(self)
+        self.state = (self.state * np.float32(1 + 0.01 * (next(made) % FLEET))).astype(np.float32)
+
+    monkeypatch.setattr(ForwardOnly, "__post_init__", with_a_version_of_its_own)
+    criteria = {
+        "unreliable": {"threshold": "static", "share": e_max / np.log(10)},
+        "low_informative": {},
+        "redundant": None,
+    }
+    strategy = tiny.cema(criteria=criteria, statistics=statistics, publish_every_steps=10**6)
+    fused, alone = (
+        predictions(tiny.run(tmp_path / f"{size}", Placement(CPU, size), **fleet(tiny, strategy=strategy)))
+        for size in (8, 1)
+    )
+    assert fused["forward_pass"].nunique() * 3 < alone["forward_pass"].nunique()
+    pd.testing.assert_series_equal(fused["image"], alone["image"])
+    entropies = [frame["entropy"].to_numpy(np.float64) for frame in (fused, alone)]
+    np.testing.assert_allclose(*entropies, rtol=0, atol=CLOSE)
+    differ = (fused["verdict"] != alone["verdict"]).to_numpy()
+    assert not (differ & (abs(entropies[0] - e_max) > CLOSE)).any()
+    assert alone["verdict"].nunique() > 1
+
+
+@pytest.mark.parametrize("strategy", ["source", "bn_adaptation", "lame", "t3a", "tent_on_device", "cema"])
+def test_a_fused_run_repeats_bit_for_bit(tiny, tmp_path, strategy):
+    described = tiny.cema() if strategy == "cema" else {"name": strategy}
+    once, again = (
+        tiny.run(tmp_path / name, Placement(CPU, 8), **fleet(tiny, strategy=described)) for name in "ab"
+    )
+    for table in TABLES:
+        assert pq.read_table(once / table).equals(pq.read_table(again / table)), table
+
+
+@pytest.mark.parametrize("strategy", ["cema", "tent_on_device", "offload", "eata"])
+def test_steps_beside_passes_change_nothing(tiny, tmp_path, strategy):
+    described = tiny.cema() if strategy == "cema" else {"name": strategy}
+    if strategy == "eata":
+        described |= {"fisher_samples": 4, "batch_size": 4}
+    threads = torch.get_num_threads()
+    beside, in_turn = (
+        tiny.run(
+            tmp_path / str(overlaps),
+            Placement(CPU, 8, overlaps=overlaps, pass_threads=1, step_threads=1),
+            **fleet(tiny, strategy=described),
+        )
+        for overlaps in (True, False)
+    )
+    assert torch.get_num_threads() == threads
+    for table in TABLES:
+        assert pq.read_table(beside / table).equals(pq.read_table(in_turn / table)), table
+
+
+def test_passes_of_a_fleet_are_as_few_as_its_images_fill(tiny, tmp_path, monkeypatch):
+    """Twelve devices send 18 images at a time: three passes for each of their arrivals, not twelve."""
+    passes = []
+    compute = Executor._compute
+
+    def counted(self, kind, requests, number):
+        passes.append(sum(len(request.images) for request in requests))
+        return compute(self, kind, requests, number)
+
+    monkeypatch.setattr(Executor, "_compute", counted)
+    tiny.run(tmp_path, Placement(CPU, 8), **fleet(tiny, strategy={"name": "source"}))
+    assert sum(passes) == 18 * 8
+    assert len(passes) == 18
+
+
+def test_no_model_is_copied_while_time_passes(tiny, tmp_path, monkeypatch):
+    """What differs from version to version is a vector, and all devices that hold it hold the same one."""
+    simulation = tiny.simulation(tiny.scenario(**fleet(tiny, strategy=tiny.cema())), tmp_path)
+    monkeypatch.setattr("copy.deepcopy", None)
+    monkeypatch.setattr("copy.copy", None)
+    with simulation.recorder, simulation.executor:
+        simulation.run()
+        versions = {device.agent.version for device in simulation.devices.values()}
+        states = {id(device.agent.state) for device in simulation.devices.values()}
+    assert max(versions) > 3
+    assert len(states) == len(versions)
