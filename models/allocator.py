@@ -15,7 +15,9 @@ from contextlib import contextmanager
 MEBIBYTE = 2**20
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt: free memory beyond which the heap shrinks, size from which blocks are mapped."""
-KEPT = {MMAP_THRESHOLD: 1024 * MEBIBYTE, TRIM_THRESHOLD: 2047 * MEBIBYTE}
+MMAPPED_FROM = (1024 * MEBIBYTE, 32 * MEBIBYTE)
+"""The first that is accepted is taken: older versions refuse more than the second."""
+KEPT_BELOW = 2047 * MEBIBYTE
 BEFORE = {MMAP_THRESHOLD: 32 * MEBIBYTE, TRIM_THRESHOLD: 64 * MEBIBYTE}
 """The most that glibc's own, moving thresholds reach; once they are set they move no more."""
 
@@ -28,8 +30,8 @@ def freed_memory_kept() -> Iterator[None]:
         yield
         return
     assert library is not None
-    for parameter, value in KEPT.items():
-        library.mallopt(parameter, value)
+    if any(library.mallopt(MMAP_THRESHOLD, size) for size in MMAPPED_FROM):
+        library.mallopt(TRIM_THRESHOLD, KEPT_BELOW)
     try:
         yield
     finally:

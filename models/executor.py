@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -30,6 +31,10 @@ from models.placement import Placement
 from models.sources import LoadedModel
 
 T = TypeVar("T")
+
+
+class LostError(LookupError):
+    """A result that there will never be, since a step has failed that it builds on."""
 
 
 class Pending(Generic[T]):
@@ -50,7 +55,7 @@ class Pending(Generic[T]):
         self._value, self._done = value, True
 
     def result(self) -> T:
-        """Return the result; raises what the work raises, and LookupError where a step has failed before."""
+        """Return the result; raises what the work raises, and LostError where a step has failed before."""
         if not self._done:
             self._demand(self)
         return self._value
@@ -107,8 +112,10 @@ class Executor:
         self.forward_passes = 0
         self.steps = 0
         self._waiting: dict[_Kind, deque[_Request]] = {}
-        self._mixes: dict[AdaptableModel, bool] = {}
+        self._shares: WeakKeyDictionary[AdaptableModel, bool] = WeakKeyDictionary()
+        self._mixes: WeakKeyDictionary[AdaptableModel, bool] = WeakKeyDictionary()
         self._steps: deque[tuple[Pending[object], Callable[[], object]]] = deque()
+        self._failure: BaseException | None = None
         self._background = Background(placement.step_threads) if placement.overlaps else None
 
     @property
@@ -171,6 +178,11 @@ class Executor:
         """Submit a change of what steps work on, which must neither overtake nor come after its turn among them."""
         self._submit(work)
 
+    def finish_steps(self) -> None:
+        """Wait for steps that are being done beside the passes; failures are for whoever asks for results."""
+        if self._background is not None:
+            self._background.finish()
+
     def _submit(self, work: Callable[[], T]) -> Pending[T]:
         if self._background is not None:
             result = self._background.submit(work)
@@ -180,12 +192,15 @@ class Executor:
         return pending
 
     def _step_until(self, asked: Pending[T]) -> None:
-        while self._steps:
+        while not asked.done:
+            if self._failure is not None:
+                raise LostError("this step, or one before it, has failed") from self._failure
             pending, work = self._steps.popleft()
-            pending.resolve(work())
-            if pending is asked:
-                return
-        raise LookupError("this work has failed before")
+            try:
+                pending.resolve(work())
+            except BaseException as error:  # an interrupt too: the steps that follow build on this one
+                self._failure = error
+                raise
 
     def _pass_until(self, kind: _Kind, asked: Pending[Forward]) -> None:
         waiting = self._waiting[kind]
@@ -196,6 +211,8 @@ class Executor:
             except BaseException:  # an interrupt too: whoever asks again has it tried again
                 waiting.extendleft(request for request in reversed(requests) if not request.pending.done)
                 raise
+        if not waiting:
+            del self._waiting[kind]  # it holds the model
 
     def _next(self, waiting: deque[_Request]) -> list[_Request]:
         """Take the oldest requests, as many as a pass may hold, but at least one."""
@@ -215,31 +232,44 @@ class Executor:
 
     def _together(self, kind: _Kind, requests: list[_Request]) -> list[list[_Request]]:
         """Split requests where a pass cannot hold them all: into those of one version, or one by one."""
-        if _needs_no_mixture(kind, requests) or self._may_mix(kind, requests):
+        if len(requests) == 1:
             return [requests]
+        alone = [[request] for request in requests]
         if kind.statistics != Statistics.RUNNING:
-            return [[request] for request in requests]
+            return [requests] if self._may_mix(kind, requests) else alone
+        if not self._may_share(kind, requests):
+            return alone
+        if _are_one_version(requests) or self._may_mix(kind, requests):
+            return [requests]
         groups: dict[int, list[_Request]] = {}
         for request in requests:
             groups.setdefault(id(request.state), []).append(request)
         return list(groups.values())
 
+    def _may_share(self, kind: _Kind, requests: list[_Request]) -> bool:
+        """Tell whether the model computes of several requests of one version what it computes of each; tried once."""
+        if kind.model not in self._shares:
+            state = requests[0].state
+            alike = [request._replace(state=state) for request in requests[:2]]
+            self._shares[kind.model] = self._agrees(kind, alike)
+        return self._shares[kind.model]
+
     def _may_mix(self, kind: _Kind, requests: list[_Request]) -> bool:
-        """Tell whether the model computes in a mixture what it computes alone; tried out once, on other versions."""
+        """Tell whether the model computes in a mixture what it computes alone; tried once, on other versions."""
         if kind.model not in self._mixes:
-            self._mixes[kind.model] = can_mix(kind.model) and self._agrees(kind, requests[:2])
+            altered = [
+                request._replace(state=request.state * np.float32(1 + 0.1 * number))
+                for number, request in enumerate(requests[:2], 1)
+            ]
+            self._mixes[kind.model] = can_mix(kind.model) and self._agrees(kind, altered)
         return self._mixes[kind.model]
 
     def _agrees(self, kind: _Kind, requests: list[_Request]) -> bool:
-        altered = [
-            request._replace(state=request.state * np.float32(1 + 0.1 * number))
-            for number, request in enumerate(requests, 1)
-        ]
-        alone = [forward for request in altered for forward in self._compute(kind, [request], 0)]
-        mixed = self._compute(kind, altered, 0)
+        alone = [forward for request in requests for forward in self._compute(kind, [request], 0)]
+        together = self._compute(kind, requests, 0)
         return all(
             torch.allclose(one.logits, other.logits, rtol=1e-3, atol=1e-3 * float(one.logits.abs().max()))
-            for one, other in zip(alone, mixed, strict=True)
+            for one, other in zip(alone, together, strict=True)
         )
 
     @torch.inference_mode()
@@ -249,7 +279,7 @@ class Executor:
         images = requests[0].images if len(requests) == 1 else np.concatenate([r.images for r in requests])
         mixture = None
         active: AbstractContextManager[None] = nullcontext()
-        if _needs_no_mixture(kind, requests):
+        if len(requests) == 1 or (kind.statistics == Statistics.RUNNING and _are_one_version(requests)):
             model.load(requests[0].state)
             model.use(kind.statistics)
         else:
@@ -262,7 +292,8 @@ class Executor:
             logits = model.network(prepare(images, requests[0].source.preparation, self.device)).cpu()
         states: Sequence[NDArray[np.float32] | None] = [None] * len(requests)
         if kind.statistics.kept:
-            states = [model.read()] if mixture is None else list(mixture.bank.cpu().numpy())
+            # Copies: a row would keep the whole bank in memory.
+            states = [model.read()] if mixture is None else [row.copy() for row in mixture.bank.cpu().numpy()]
         features = torch.split(collected[-1].cpu(), sizes) if kind.features else [None] * len(requests)
         return [
             Forward(*parts, number)
@@ -270,10 +301,5 @@ class Executor:
         ]
 
 
-def _needs_no_mixture(kind: _Kind, requests: list[_Request]) -> bool:
-    """Tell whether requests are one to the model: a single one, or several of one version and of no statistics."""
-    if len(requests) == 1:
-        return True
-    if kind.statistics != Statistics.RUNNING:
-        return False
+def _are_one_version(requests: list[_Request]) -> bool:
     return all(request.state is requests[0].state for request in requests)

@@ -6,6 +6,7 @@ normalisation and activations, a few per cent of a residual network, are not cou
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from copy import deepcopy
 
 import torch
@@ -13,28 +14,28 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.normalisation import AdaptableModel
 
-
-def forward_flops(model: AdaptableModel, image_shape: tuple[int, int, int]) -> int:
-    """Return the operations of a forward pass for one image of shape (H, W, C)."""
-    return _count(model, image_shape, backward=False)
+Known = MutableMapping[tuple[tuple[int, int, int], bool], int]
+"""What was counted of a model by the shape of an image, without and with its gradient."""
 
 
-def training_flops(model: AdaptableModel, image_shape: tuple[int, int, int]) -> int:
+def forward_flops(
+    model: AdaptableModel, image_shape: tuple[int, int, int], known: Known | None = None
+) -> int:
+    """Return the operations of a forward pass for one image of shape (H, W, C); `known` spares counting them again."""
+    return _count(model, image_shape, False, {} if known is None else known)
+
+
+def training_flops(
+    model: AdaptableModel, image_shape: tuple[int, int, int], known: Known | None = None
+) -> int:
     """Return the operations, for one image, of a forward and backward pass that trains the affine parameters."""
-    return _count(model, image_shape, backward=True)
+    return _count(model, image_shape, True, {} if known is None else known)
 
 
-_counted: dict[tuple[object, ...], int] = {}
-"""What was counted in this process: a run loads the same network several times."""
-
-
-def _count(model: AdaptableModel, image_shape: tuple[int, int, int], backward: bool) -> int:
-    modules = tuple(type(module) for module in model.network.modules())
-    sizes = tuple(tensor.shape for tensor in model.network.state_dict().values())
-    key = (modules, repr(model.network), sizes, image_shape, backward)
-    if key not in _counted:
-        _counted[key] = _count_anew(model, image_shape, backward)
-    return _counted[key]
+def _count(model: AdaptableModel, image_shape: tuple[int, int, int], backward: bool, known: Known) -> int:
+    if (image_shape, backward) not in known:
+        known[image_shape, backward] = _count_anew(model, image_shape, backward)
+    return known[image_shape, backward]
 
 
 def _count_anew(model: AdaptableModel, image_shape: tuple[int, int, int], backward: bool) -> int:

@@ -41,8 +41,8 @@ class FoundationModel:
         self.device = device
         self.model = AdaptableModel(source.network, device)
         input_shape = source.preparation.shape_of(image_shape)
-        self.forward_flops = forward_flops(self.model, input_shape)
-        self.training_flops = training_flops(self.model, input_shape)
+        self.forward_flops = forward_flops(self.model, input_shape, source.operations)
+        self.training_flops = training_flops(self.model, input_shape, source.operations)
         self.model.use(statistics)
         self.optimiser = torch.optim.SGD(self.model.parameters, learning_rate, momentum)
         self.steps = 0

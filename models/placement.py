@@ -32,7 +32,7 @@ class Placement:
     step_threads: int = field(default_factory=torch.get_num_threads)
 
 
-def place(device: torch.device, images_per_pass: int) -> Placement:
+def place(device: torch.device, images_per_pass: int = 1) -> Placement:
     """Decide for a device; on a CPU with threads to spare, a quarter of them serves passes and the others steps."""
     threads = torch.get_num_threads()
     if device.type != "cpu" or threads < THREADS_TO_OVERLAP:

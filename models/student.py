@@ -43,8 +43,8 @@ class StudentNetwork:
         self.model = AdaptableModel(source.network, device)
         self.deployed = self.model.read()
         input_shape = source.preparation.shape_of(image_shape)
-        self.forward_flops = forward_flops(self.model, input_shape)
-        self.training_flops = training_flops(self.model, input_shape)
+        self.forward_flops = forward_flops(self.model, input_shape, source.operations)
+        self.training_flops = training_flops(self.model, input_shape, source.operations)
 
 
 @dataclass(frozen=True)

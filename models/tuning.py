@@ -11,6 +11,7 @@ import json
 import math
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -35,13 +36,16 @@ BUDGET_S = 3.0
 """Seconds after which no larger pass is tried."""
 
 
-def images_per_pass(source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device) -> int:
+def images_per_pass(source: LoadedModel, image_shape: tuple[int, int, int], placement: Placement) -> int:
     """Return how many images of shape (H, W, C) a pass should hold; the model is converted for adaptation."""
-    file = _folder() / f"{_key(source, image_shape, device)}.json"
-    if known := _remembered(file):
+    folder = _folder()
+    file = None if folder is None else folder / f"{_key(source, image_shape, placement)}.json"
+    if file is not None and (known := _remembered(file)):
         return known
-    times = measure(source, image_shape, device)
+    times = measure(source, image_shape, placement)
     size = choose(times)
+    if file is None:
+        return size
     _remember(file, {"images_per_pass": size, "seconds_per_image": times})
     return _remembered(file) or size  # of several processes that measured at a time, all take what one found
 
@@ -56,23 +60,30 @@ def _remembered(file: Path) -> int | None:
 
 
 def _remember(file: Path, answer: dict[str, Any]) -> None:
-    """Write a file, unless there is one; where nothing can be written, the next run measures again."""
+    """Write a file, unless there is a good one; where nothing can be written, the next run measures again."""
     draft = file.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(answer), encoding="utf-8")
-        with suppress(FileExistsError):
-            os.link(draft, file)
-        draft.unlink()
+        if _remembered(file) is None:
+            file.unlink(missing_ok=True)
+        try:
+            draft.write_text(json.dumps(answer), encoding="utf-8")
+            with suppress(FileExistsError):
+                os.link(draft, file)
+        except OSError:  # no links here
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
-def measure(source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device) -> dict[int, float]:
+def measure(source: LoadedModel, image_shape: tuple[int, int, int], placement: Placement) -> dict[int, float]:
     """Return the seconds that an image takes by size of the pass, from small ones up to where they gain no more."""
+    device = placement.device
     model = AdaptableModel(source.network, device)
-    executor, state = Executor(Placement(device)), model.read()
+    state = model.read()
     images = np.zeros((max(SIZES[device.type]), *image_shape), np.uint8)
 
-    def seconds_per_image(size: int) -> float:
+    def seconds_per_image(executor: Executor, size: int) -> float:
         """Return the least of some rounds, which whatever else the machine is at disturbs least."""
         rounds = []
         for _ in range(1 + ROUNDS):
@@ -83,11 +94,17 @@ def measure(source: LoadedModel, image_shape: tuple[int, int, int], device: torc
 
     times: dict[int, float] = {}
     began = perf_counter()
-    for size in SIZES[device.type]:
-        times[size] = seconds_per_image(size)
-        *before, last_but_one, last = (math.inf, math.inf, *times.values())
-        if min(last_but_one, last) > 0.95 * min(before) or perf_counter() - began > BUDGET_S:
-            break
+    with Executor(replace(placement, overlaps=False)) as executor:
+        for size in SIZES[device.type]:
+            try:
+                times[size] = seconds_per_image(executor, size)
+            except torch.OutOfMemoryError:
+                if not times:
+                    raise
+                break
+            *before, last_but_one, last = (math.inf, math.inf, *times.values())
+            if min(last_but_one, last) > 0.95 * min(before) or perf_counter() - began > BUDGET_S:
+                break
     return times
 
 
@@ -97,18 +114,25 @@ def choose(times: dict[int, float]) -> int:
     return min(size for size, time in times.items() if time <= TOLERATED * least)
 
 
-def _folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cema"
+def _folder() -> Path | None:
+    """Return the folder of the cache, or None for a user without a home."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "cema"
+    try:
+        return Path.home() / ".cache" / "cema"
+    except RuntimeError:
+        return None
 
 
-def _key(source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device) -> str:
+def _key(source: LoadedModel, image_shape: tuple[int, int, int], placement: Placement) -> str:
     """Return a name for all that the answer depends on."""
+    on_gpu = placement.device.type == "cuda"
     known = (
         str(source.network),
         source.preparation,
         image_shape,
-        torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
-        torch.get_num_threads(),
+        torch.cuda.get_device_name(placement.device) if on_gpu else processor(),
+        placement.pass_threads,
         torch.__version__,
     )
     return hashlib.sha256(repr(known).encode()).hexdigest()[:32]

@@ -14,6 +14,7 @@ class _Conclusion(NamedTuple):
     samples: int
     pending: Pending[Forward]
     conclude: Callable[[Forward], object]
+    give_up: Callable[[], object]
 
 
 class Conclusions:
@@ -30,11 +31,17 @@ class Conclusions:
         self.samples = 0
         self._waiting: deque[_Conclusion] = deque()
 
-    def put_off(self, samples: int, pending: Pending[Forward], conclude: Callable[[Forward], object]) -> None:
-        """Let `conclude` be called with the result of so many samples, at some time."""
-        self._waiting.append(_Conclusion(samples, pending, conclude))
+    def put_off(
+        self,
+        samples: int,
+        pending: Pending[Forward],
+        conclude: Callable[[Forward], object],
+        give_up: Callable[[], object],
+    ) -> None:
+        """Let `conclude` be called with the result of so many samples, at some time, or `give_up` without one."""
+        self._waiting.append(_Conclusion(samples, pending, conclude, give_up))
         self.samples += samples
-        while self._waiting and (self.samples >= self.bound or self._waiting[0].pending.done):
+        while self._waiting and self.samples >= self.bound:
             self._draw()
 
     def settle(self) -> None:
@@ -42,8 +49,20 @@ class Conclusions:
         while self._waiting:
             self._draw()
 
+    def close(self) -> None:
+        """Draw all that can be drawn, and give up those whose results an interrupt has made impossible."""
+        from models.executor import LostError  # noqa: PLC0415 - heavy
+
+        while self._waiting:
+            try:
+                self._draw()
+            except LostError:
+                samples, _, _, give_up = self._waiting.popleft()
+                self.samples -= samples
+                give_up()
+
     def _draw(self) -> None:
-        samples, pending, conclude = self._waiting[0]
+        samples, pending, conclude, _ = self._waiting[0]
         forward = pending.result()
         self._waiting.popleft()  # only now: an interrupted pass is asked for again
         self.samples -= samples

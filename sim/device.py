@@ -189,7 +189,9 @@ class Device:
             return decision
 
         if forward is None:
-            self.conclusions.put_off(len(batch), pending, conclude)
+            self.conclusions.put_off(
+                len(batch), pending, conclude, lambda: self._give_up(asked, flops, duration)
+            )
         else:
             self._upload(asked, images, conclude(forward))
 
@@ -206,6 +208,14 @@ class Device:
         self.counts.in_progress -= len(asked.batch)
         self.counts.predicted += len(asked.batch)
 
+    def _give_up(self, asked: Asked, flops: int, duration: int) -> None:
+        """Take back that a batch was predicted."""
+        self.counts.predicted -= len(asked.batch)
+        self.counts.in_progress += len(asked.batch)
+        self.flops -= flops
+        self.busy -= duration
+        self._record(asked.batch, "in_progress", asked)
+
     def _swap(self) -> None:
         if self._update is not None:
             update, self._update = self._update, None
@@ -218,7 +228,10 @@ class Device:
         if decision.statistics is not None:
             payload = decision.statistics.astype("<f4").tobytes()
             self._send(Message("statistics", self.name.name, payload, batch=asked.batch.number))
-        kept = [image for image, verdict in zip(images, decision.verdicts, strict=True) if verdict == KEPT]
+        # Copies: a message that waits for its link must not keep the whole batch in memory.
+        kept = [
+            image.copy() for image, verdict in zip(images, decision.verdicts, strict=True) if verdict == KEPT
+        ]
         if kept or decision.announce:
             self._send_samples(asked, kept)
 

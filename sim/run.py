@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -180,8 +180,9 @@ def _place(scenario: Scenario, device: torch.device, edge: LoadedModel, data: Da
     from models.placement import place  # noqa: PLC0415
     from models.tuning import images_per_pass  # noqa: PLC0415
 
-    images = scenario.images_per_pass or images_per_pass(fit(edge, data), data.shape, device)
-    return place(device, images)
+    placement = place(device)
+    images = scenario.images_per_pass or images_per_pass(fit(edge, data), data.shape, placement)
+    return replace(placement, images_per_pass=images)
 
 
 def _prepare(folder: Path, force: bool) -> None:

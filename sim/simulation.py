@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +11,7 @@ import torch
 from models import rendering
 from models.executor import Executor
 from models.fitting import fit
-from models.flops import forward_flops
+from models.flops import Known, forward_flops
 from models.normalisation import AdaptableModel
 from models.strategies._interface import DeviceName, Laboratory
 from sim.cell import Cell
@@ -20,8 +19,9 @@ from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
 from sim.conclusions import Conclusions
 from sim.device import Device
-from sim.link import Direction, Link, Transfer, bits_per_second
+from sim.link import Direction, Link, bits_per_second
 from sim.messages import Message
+from sim.recorder import TransferRecorder
 from sim.streams import RandomStreams
 from sim.versions import VersionLog
 from sim.world import DeviceStream
@@ -97,6 +97,8 @@ class Simulation:
             for name, group in scenario.groups.items()
             for way in ("up", "down")
         }
+        self._edge_operations: Known = {}
+        self._foundation_operations: Known = {}
         torch.manual_seed(scenario.seed)  # for layers that draw, such as dropout in training
         names = {
             DeviceName(f"{group}-{index}", group): settings
@@ -137,6 +139,7 @@ class Simulation:
 
     def _reset(self) -> None:
         """Let every device and the cloud begin anew from the deployed models."""
+        self.executor.finish_steps()  # they draw from the random numbers that loading a model draws from
         self._deploy()
         for device in self.devices.values():
             versions = self.versions.get(self.strategy.student(device.name))
@@ -185,7 +188,7 @@ class Simulation:
 
     def finish(self) -> None:
         """Record what is unfinished, and the account of each device."""
-        self.conclusions.settle()
+        self.conclusions.close()
         if self.cloud is not None:
             self.cloud.finish()
         for name, device in self.devices.items():
@@ -193,7 +196,7 @@ class Simulation:
             ledgers: dict[str, int] = {}
             for way, link in (("up", self.uplinks[name]), ("down", self.downlinks[name])):
                 for transfer in link.unfinished:
-                    self._record_transfer(device, way, transfer)
+                    link.observe(transfer)
                 ledgers |= {f"{way}link_{state}_bytes": value for state, value in vars(link.ledger).items()}
             counts = {f"samples_{state}": value for state, value in asdict(device.counts).items()}
             self.recorder.devices.add(
@@ -211,11 +214,11 @@ class Simulation:
         models, data = self.scenario.models, self.data
 
         def load_edge() -> LoadedModel:
-            return fit(models.edge.load(), data)
+            return replace(fit(models.edge.load(), data), operations=self._edge_operations)
 
         def load_foundation() -> LoadedModel:
             assert models.foundation is not None  # the schema asks for one where it is needed
-            return fit(models.foundation.load(), data)
+            return replace(fit(models.foundation.load(), data), operations=self._foundation_operations)
 
         source = load_edge()
         edge = AdaptableModel(source.network, self.executor.device)
@@ -224,7 +227,7 @@ class Simulation:
             executor=self.executor,
             edge=edge,
             edge_source=source,
-            edge_flops=forward_flops(edge, source.preparation.shape_of(data.shape)),
+            edge_flops=forward_flops(edge, source.preparation.shape_of(data.shape), source.operations),
             source_state=edge.read(),
             load_edge=load_edge,
             load_foundation=load_foundation,
@@ -260,42 +263,15 @@ class Simulation:
             self._directions[device.name.group, way],
             lambda: self._streams.generator(f"{device.name.name}/{way}link"),
             device.receive if way == "down" else self._to_cloud,
-            partial(self._record_transfer, device, way),
+            TransferRecorder(
+                self.recorder.transfers, self.clock, device.name.name, device.name.group, way
+            ).record,
             None if link.cell is None else self._cells[link.cell, way],
         )
 
     def _to_cloud(self, message: Message) -> None:
         if self.cloud is not None:
             self.cloud.receive(message)
-
-    def _record_transfer(self, device: Device, way: str, transfer: Transfer) -> None:
-        started = transfer.has_started(self.clock.time)
-        status = "in_flight" if started else "queued"
-        times = {
-            name: None if time is None else seconds(time)
-            for name, time in (
-                ("queued_s", transfer.queued_at),
-                ("start_s", transfer.start_at if started else None),
-                ("sent_s", transfer.sent_at),
-                ("delivered_s", transfer.delivered_at),
-            )
-        }
-        message = transfer.content
-        assert isinstance(message, Message)
-        self.recorder.transfers.add(
-            device=device.name.name,
-            group=device.name.group,
-            direction=way,
-            message=transfer.message,
-            kind=message.kind,
-            status=status if transfer.delivered_at is None else "delivered",
-            samples=message.samples,
-            version=message.version,
-            payload_bytes=transfer.payload_bytes,
-            header_bytes=transfer.header_bytes,
-            retransmitted_bytes=transfer.retransmitted_bytes,
-            **times,
-        )
 
 
 def direction_of(link: LinkSettings, way: str) -> Direction:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from scenarios.settings import Settings
@@ -10,6 +10,7 @@ from scenarios.settings import Settings
 if TYPE_CHECKING:
     from torch import nn
 
+    from models.flops import Known
     from models.images import Preparation
 
 
@@ -21,12 +22,14 @@ class LoadedModel:
         network: maps prepared images, float32 (N, C, H, W), to logits (N, num_classes).
         num_classes: number of classes.
         preparation: how stored images become its input.
+        operations: what was counted of the network, to be shared by models that were loaded alike; see models.flops.
 
     """
 
     network: nn.Module
     num_classes: int
     preparation: Preparation
+    operations: Known = field(default_factory=dict, compare=False, repr=False)
 
 
 class Base(Settings):

@@ -91,9 +91,10 @@ def of_requests(
 ) -> Figure:
     """Compare executors that are given requests of one image each, every one with a version of its own."""
     from models.normalisation import AdaptableModel  # noqa: PLC0415 - heavy
+    from models.placement import Placement  # noqa: PLC0415
     from models.tuning import images_per_pass  # noqa: PLC0415
 
-    size = images_per_pass(source, data.shape, place)
+    size = images_per_pass(source, data.shape, Placement(place))
     model = AdaptableModel(source.network, place)
     images, _ = data.read(np.arange(requests) % len(data.labels))
     versions = _versions(model.read(), requests)

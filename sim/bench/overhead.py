@@ -54,7 +54,7 @@ class Work:
         batches = pd.read_parquet(folder / "batches.parquet").query("status == 'predicted'").reset_index()
         number = "forward_pass" if "forward_pass" in batches else "index"
         passes = batches.groupby(number).agg({"start_s": "max", "samples": "sum"})
-        steps = pd.read_parquet(folder / "updates.parquet")
+        steps = pd.read_parquet(folder / "updates.parquet").query("flops > 0")  # the others were not finished
         found: list[tuple[float, tuple[int, ...]]] = [
             (start, (int(samples),)) for start, samples in zip(passes.start_s, passes.samples, strict=True)
         ]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.executor import Executor
+from models.executor import Executor, LostError
 from models.images import prepare
 from models.normalisation import AdaptableModel, Statistics
 from models.placement import Placement
@@ -67,18 +67,19 @@ def test_a_result_is_computed_once(where, request):
 
 def test_work_that_failed_has_no_result(executor):
     pending = executor.step(lambda: 1 / 0)
+    following = executor.step(lambda: 1)
     with pytest.raises(ZeroDivisionError):
-        pending.result()
-    with pytest.raises(LookupError, match="has failed before"):
-        pending.result()
+        following.result()
+    for lost in (pending, following):
+        with pytest.raises(LostError, match="has failed"):
+            lost.result()
 
 
 def test_beside_passes_what_follows_a_failure_fails_too(overlapping):
-    failing, next_one = overlapping.step(lambda: 1 / 0), overlapping.step(lambda: 1)
-    with pytest.raises(LookupError, match="builds on work that has failed"):
-        next_one.result()
-    with pytest.raises(ZeroDivisionError):
-        failing.result()
+    failing, following = overlapping.step(lambda: 1 / 0), overlapping.step(lambda: 1)
+    for lost in (following, failing):
+        with pytest.raises(ZeroDivisionError):
+            lost.result()
 
 
 def test_a_pass_that_failed_has_no_result(executor, edge, images):
@@ -232,6 +233,39 @@ def test_on_cuda_convolutions_are_exact_and_repeat(device):
         inside = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
         assert inside == ((False, True) if device == "cuda" else before)
     assert (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic) == before
+
+
+class Centred(torch.nn.Module):
+    """Subtracts the mean of all samples, even in evaluation mode."""
+
+    def forward(self, x):
+        return x - x.mean(0)
+
+
+def test_a_model_that_looks_across_samples_runs_each_request_alone(executor, edge, images):
+    model, source = edge
+    model.network.classifier.register_forward_hook(lambda *_: Centred()(_[2]))
+    deployed = model.read()
+    requests = [
+        executor.forward(model, source, images(2, seed=i), deployed, Statistics.RUNNING) for i in (0, 1)
+    ]
+    assert [pending.result().forward_pass for pending in requests] == [0, 1]
+
+
+def test_a_model_that_is_no_longer_used_is_not_kept(executor, tiny, images):
+    """As after a reset."""
+    import gc  # noqa: PLC0415
+    import weakref  # noqa: PLC0415
+
+    source = tiny()
+    model = AdaptableModel(source.network, CPU)
+    versions = [altered(model.read(), number) for number in range(2)]
+    requests = [executor.forward(model, source, images(1), state, Statistics.RUNNING) for state in versions]
+    requests[0].result()
+    watched = weakref.ref(model)
+    del model, source, requests
+    gc.collect()
+    assert watched() is None
 
 
 def test_versions_are_neither_copied_nor_kept(executor, edge, images):

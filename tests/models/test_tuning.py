@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from models import tuning
+from models.placement import Placement
 
-CPU = torch.device("cpu")
+CPU = Placement(torch.device("cpu"))
 SHAPE = (8, 8, 1)
 
 
@@ -43,11 +45,10 @@ def test_it_is_measured_once(tiny, cache, measured):
     assert json.loads(file.read_text())["seconds_per_image"] == {"8": 2.0, "16": 1.05, "32": 1.0}
 
 
-def test_another_number_of_threads_or_another_shape_is_measured_anew(tiny, cache, measured, monkeypatch):
+def test_another_number_of_threads_or_another_shape_is_measured_anew(tiny, cache, measured):
     tuning.images_per_pass(tiny(), SHAPE, CPU)
     tuning.images_per_pass(tiny(), (16, 16, 1), CPU)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
-    tuning.images_per_pass(tiny(), SHAPE, CPU)
+    tuning.images_per_pass(tiny(), SHAPE, replace(CPU, pass_threads=99))
     assert len(measured) == len(list(cache.iterdir())) == 3
 
 
@@ -56,7 +57,26 @@ def test_what_cannot_be_read_is_measured_anew(tiny, cache, measured, content):
     tuning.images_per_pass(tiny(), SHAPE, CPU)
     (file,) = cache.iterdir()
     file.write_text(content)
-    assert tuning.images_per_pass(tiny(), SHAPE, CPU) == 16
+    assert [tuning.images_per_pass(tiny(), SHAPE, CPU) for _ in range(2)] == [16, 16]
+    assert len(measured) == 2
+
+
+def test_without_links_the_file_is_written_all_the_same(tiny, cache, measured, monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(tuning.os, "link", refused)
+    assert [tuning.images_per_pass(tiny(), SHAPE, CPU) for _ in range(2)] == [16, 16]
+    assert len(measured) == len(list(cache.iterdir())) == 1
+
+
+def test_a_user_without_a_home(tiny, measured, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(tuning.Path, "home", homeless)
+    assert [tuning.images_per_pass(tiny(), SHAPE, CPU) for _ in range(2)] == [16, 16]
     assert len(measured) == 2
 
 
@@ -84,4 +104,17 @@ def test_measuring_goes_up_until_larger_passes_gain_nothing(tiny, monkeypatch):
     monkeypatch.setattr(tuning, "BUDGET_S", 10**6)
     assert tuning.measure(tiny(), SHAPE, CPU) == {1: 1.0, 2: 0.5, 4: 0.25, 8: 0.125, 16: 0.0625}
     monkeypatch.setattr(tuning, "BUDGET_S", 10)
+    assert list(tuning.measure(tiny(), SHAPE, CPU)) == [1, 2]
+
+
+def test_a_pass_that_does_not_fit_ends_the_search(tiny, monkeypatch):
+    monkeypatch.setitem(tuning.SIZES, "cpu", (1, 2, 4))
+    forward = tuning.Executor.forward
+
+    def limited(self, model, source, images, *others):
+        if len(images) == 4:
+            raise torch.OutOfMemoryError
+        return forward(self, model, source, images, *others)
+
+    monkeypatch.setattr(tuning.Executor, "forward", limited)
     assert list(tuning.measure(tiny(), SHAPE, CPU)) == [1, 2]

@@ -309,6 +309,13 @@ def test_a_batch_can_be_announced_without_images():
     assert device.uplink.sent == [(0, Message("samples", "camera-0", b"", samples=0, batch=0, images=[]))]
 
 
+def test_a_message_keeps_no_more_images_than_it_carries():
+    device = make([0.0], lambda logits: Decision(logits, [KEPT, LOCAL]))
+    device.clock.run()
+    ((_, message),) = device.uplink.sent
+    assert [image.base for image in message.images] == [None]
+
+
 def test_statistics_go_ahead_of_the_images():
     statistics = np.array([1.5, -2.0], np.float32)
     device = make([0.0], lambda logits: Decision(logits, [KEPT, KEPT], statistics))

@@ -225,6 +225,30 @@ def test_an_interrupt_in_the_middle_of_passes_that_nothing_depends_on(tiny, tmp_
     assert devices["samples_correct"].sum() == batches["correct"].sum()
 
 
+def test_an_interrupt_in_the_middle_of_a_step_that_nothing_depends_on(tiny, tmp_path, concluded, monkeypatch):
+    """It cannot be taken up again: what was to follow from it stays in progress, and all is accounted for."""
+    from models.student import Student  # noqa: PLC0415
+
+    descend = Student.descend
+
+    def interrupted(self, loss):
+        if self.steps == 3:
+            raise KeyboardInterrupt
+        descend(self, loss)
+
+    monkeypatch.setattr(Student, "descend", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny.scenario(strategy={"name": "tent_on_device"}, images_per_pass=8), tmp_path)
+    assert manifest(tmp_path)["status"] == "interrupted"
+    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
+    devices = pq.read_table(tmp_path / "devices.parquet").to_pandas()
+    samples = batches.groupby("status")["samples"].sum()
+    assert set(samples.index) == {"predicted", "in_progress"}
+    assert samples["predicted"] == devices["samples_predicted"].sum() > 0
+    assert samples["in_progress"] == devices["samples_in_progress"].sum() > 0
+    assert devices["flops"].sum() == batches["flops"].sum()
+
+
 def test_how_passes_are_fused_is_written_down(tiny, tmp_path, concluded):
     run(tiny.scenario(images_per_pass=6), tmp_path)
     assert manifest(tmp_path)["placement"]["images_per_pass"] == 6
