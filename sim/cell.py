@@ -4,8 +4,12 @@ At any time every active link gets the same rate, except that none gets more tha
 leave is shared by the others. A link has one active message at a time, its oldest that is not sent. This is fluid
 processor sharing with limits, solved by virtual service times: links with the same limit form a tier, all active
 links of a tier have been served alike, so a message that starts when the tier has served V bits to each ends when it
-has served V + its own bits. Each event, a start or an end, costs O(log n) for n active links and O(tiers), and the
-cell waits for one event at a time, its next end.
+has served V + its own bits. Each start or end costs O(log n) for n active links and O(tiers).
+
+Nobody needs to know of an end before the message can arrive, the shortest latency of the cell's links later. So the
+cell works out starts and ends together, in their order, when the first of them may matter: it wakes up at most once
+in such a latency, and for as many messages as there are by then. Where there is no latency it wakes up for each
+start and end. Whoever reads an account lets the cell catch up, which changes neither what happens nor its order.
 
 Accuracy: times are counted in 2^-48 ns, ends rounded up; service in the work of one bit per second in that time,
 rounded down. So a cell never serves more than its capacity, and no message ends early. The backlogs of two such
@@ -68,6 +72,9 @@ class Cell:
         self.clock = clock
         self.capacity = capacity
         self._tiers: list[Tier] = []  # by rising limit
+        self._latency = NEVER  # the shortest of all links, nanoseconds
+        self._accepted: list[tuple[CellShare, Transfer]] = []  # not worked out yet
+        self._ended: list[tuple[Sent, Transfer]] = []  # worked out, but their links do not know
         self._active = 0
         self._starts = 0
         self._time = 0  # of the tiers' service; this and the next in 2^-48 ns
@@ -75,10 +82,11 @@ class Cell:
         self._wakes_at = NEVER  # nanoseconds
         self._wake_up = (self._wake,)
 
-    def join(self, limit: int | None, sent: Sent) -> CellShare | None:
-        """Return the share of one more link, limited to so many bits per second; None in a cell without limit."""
+    def join(self, limit: int | None, latency: int, sent: Sent) -> CellShare | None:
+        """Return the share of one more link, as described in `sim.link.Sharing`; None in a cell without limit."""
         if self.capacity is None:
             return None
+        self._latency = min(self._latency, latency)
         for tier in self._tiers:
             if tier.limit == limit:
                 return CellShare(self, tier, sent)
@@ -88,21 +96,61 @@ class Cell:
         )
         return CellShare(self, tier, sent)
 
+    def catch_up(self, now: int) -> None:
+        """Work out what has started and ended by `now`, in nanoseconds; nothing else happens, whoever asks."""
+        if self._accepted:
+            for share, transfer in self._accepted:
+                time = transfer.queued_at << FRACTION
+                if self._end <= time:
+                    self._end_messages(time)
+                if share.transfer is None:
+                    self._start(share, transfer, time)
+            self._accepted.clear()
+        time = now << FRACTION
+        if self._end <= time:
+            self._end_messages(time)
+
+    def _watch(self, end: int) -> None:
+        """Wake up before what ends at `end`, in nanoseconds, can arrive, unless something wakes the cell before."""
+        due = end + self._latency
+        if due < self._wakes_at:
+            self._wakes_at = due
+            self.clock.schedule_at(Moment(self._wake_up), due)
+
     def _wake(self, _: simpy.Event) -> None:
+        """Tell the links what they have sent."""
         now = self.clock.time
         if now != self._wakes_at:
             return  # an earlier event has taken over
         self._wakes_at = NEVER
-        if self._end <= now << FRACTION:
-            self._catch_up(now << FRACTION)
-        else:
-            self._watch()  # others have started since, and the end comes later than thought
+        self.catch_up(now)
+        for sent, transfer in self._ended:
+            sent(transfer)
+        self._ended.clear()
+        if self._active:
+            self._watch(-(-self._end >> FRACTION))
 
-    def _catch_up(self, time: int) -> None:
+    def _start(self, share: CellShare, transfer: Transfer, time: int) -> None:
+        """Let a message take part from `time`, in 2^-48 ns, on."""
+        elapsed, self._time = time - self._time, time
+        for tier in self._tiers:
+            if tier.active:
+                tier.served += elapsed * tier.bits // tier.among
+        tier = share.tier
+        if not tier.active:
+            tier.served = 0  # a small number is a quick one
+        self._active += 1
+        self._starts += 1
+        share.transfer = transfer
+        transfer.start_at = transfer.queued_at
+        heappush(tier.active, (tier.served + transfer.wire_bytes * WORK, self._starts, share))
+        self._share_out()
+
+    def _end_messages(self, time: int) -> None:
         """End the messages whose end has come by `time`, in 2^-48 ns, and start those that wait for them."""
-        while self._end <= time:
-            now = -(-self._end >> FRACTION)
-            elapsed, self._time = self._end - self._time, self._end
+        while (end := self._end) <= time:
+            elapsed, self._time = end - self._time, end
+            sent_at = -(-end >> FRACTION)
             for tier in self._tiers:
                 active = tier.active
                 if not active:
@@ -112,19 +160,22 @@ class Cell:
                     share = active[0][2]
                     transfer = share.transfer
                     assert transfer is not None
-                    following = share.transfer = transfer.following
-                    if following is None:
+                    transfer.sent_at = sent_at
+                    self._ended.append((share.sent, transfer))
+                    following = transfer.following
+                    if following is None or following.queued_at >= sent_at:  # not queued yet at this end
+                        share.transfer = None
                         heappop(active)
                         self._active -= 1
                     else:
-                        following.start_at = now
+                        share.transfer = following
+                        following.start_at = sent_at
                         self._starts += 1
                         heapreplace(active, (served + following.wire_bytes * WORK, self._starts, share))
-                    share.sent(transfer, now)
             self._share_out()
 
     def _share_out(self) -> None:
-        """Give every tier its rate, find the first end and watch for it."""
+        """Give every tier its rate, and find the first end."""
         assert self.capacity is not None  # or nothing would be shared
         left, among, first = self.capacity, self._active, NEVER
         for tier in self._tiers:
@@ -133,29 +184,24 @@ class Cell:
                 continue
             limit = tier.limit
             if limit is not None and limit * among <= left:
-                tier.bits, tier.among = limit, 1
+                bits, parts = limit, 1
                 left -= limit * len(active)
                 among -= len(active)
             else:
-                tier.bits, tier.among = left, among
-            end = self._time - (tier.served - active[0][0]) * tier.among // tier.bits
-            if first is NEVER or end < first:
-                first = end
+                bits, parts = left, among
+            tier.bits, tier.among = bits, parts
+            end = self._time - (tier.served - active[0][0]) * parts // bits
+            first = min(first, end)
         self._end = first
-        self._watch()
-
-    def _watch(self) -> None:
-        """Wake up for the first end, unless something wakes the cell before."""
-        due = -(-self._end >> FRACTION)
-        if due < self._wakes_at and self._active:
-            self._wakes_at = due
-            self.clock.schedule_at(Moment(self._wake_up), due)
 
 
 class CellShare:
     """A link's part in a cell.
 
     Attributes:
+        cell: what it is a part of.
+        tier: the links with its limit.
+        sent: called with each transfer that has been sent.
         transfer: its active message.
 
     """
@@ -170,21 +216,10 @@ class CellShare:
 
     def accept(self, transfer: Transfer) -> None:
         """Start a message now, unless another of the link is active: then it waits as the one that follows."""
-        cell, tier = self.cell, self.tier
-        time = transfer.queued_at << FRACTION
-        if cell._end <= time:
-            cell._catch_up(time)
-        if self.transfer is not None:
-            return
-        elapsed, cell._time = time - cell._time, time
-        for each in cell._tiers:
-            if each.active:
-                each.served += elapsed * each.bits // each.among
-        if not tier.active:
-            tier.served = 0  # a small number is a quick one
-        cell._active += 1
-        cell._starts += 1
-        self.transfer = transfer
-        transfer.start_at = transfer.queued_at
-        heappush(tier.active, (tier.served + transfer.wire_bytes * WORK, cell._starts, self))
-        cell._share_out()
+        cell = self.cell
+        cell._accepted.append((self, transfer))  # to be worked out later
+        cell._watch(transfer.queued_at)
+
+    def catch_up(self, now: int) -> None:
+        """Work out which messages have started and ended by `now`."""
+        self.cell.catch_up(now)

@@ -81,7 +81,7 @@ class Transfer(Moment):
         payload_bytes: int,
         header_bytes: int,
         retransmitted_bytes: int,
-        content: object,
+        content: Any,
         queued_at: int,
         arrive: tuple[Callable[[Transfer], None], ...],
     ) -> None:
@@ -117,24 +117,28 @@ class Ledger:
     in_flight: int = 0
 
 
-Sent = Callable[[Transfer, int], None]
-"""Called with a transfer and the time at which its last bit leaves, once that is known."""
+Sent = Callable[[Transfer], None]
+"""Called with a transfer whose `sent_at` is known, before it can arrive."""
 
 
 class Share(Protocol):
     """A link's part in something that several links share."""
 
     def accept(self, transfer: Transfer) -> None:
-        """Carry a transfer after those before it: note its start when it comes, and tell when it is sent."""
+        """Carry a transfer, queued now, after those before it: note its start and its end, and tell of the end."""
+
+    def catch_up(self, now: int) -> None:
+        """Note every start and end that has come by `now`, in nanoseconds."""
 
 
 class Sharing(Protocol):
     """Something that several links share, such as a cell."""
 
-    def join(self, limit: int | None, sent: Sent) -> Share | None:
+    def join(self, limit: int | None, latency: int, sent: Sent) -> Share | None:
         """Return the share of one more link, limited to so many bits per second (None: unlimited) on its own account.
 
-        None where there is nothing to share, and the link is as good as a private one.
+        `sent` is called at most `latency` nanoseconds after the end of a transfer. None where there is nothing to
+        share, and the link is as good as a private one.
         """
 
 
@@ -197,7 +201,9 @@ class Link:
             self._jitter = jitter if direction.jitter_ms else None
         self._latency = nanoseconds(direction.latency_ms / 1000)
         self._bits_per_second = bits_per_second(direction.bandwidth_mbps)
-        self._share = None if sharing is None else sharing.join(self._bits_per_second, self._depart)
+        self._share = (
+            None if sharing is None else sharing.join(self._bits_per_second, self._latency, self._depart)
+        )
         self._arrive = (self._deliver,)
         self._oldest: Transfer | None = None
         self._newest: Transfer | None = None
@@ -206,7 +212,9 @@ class Link:
 
     @property
     def unfinished(self) -> Iterator[Transfer]:
-        """The transfers that have not arrived, in order."""
+        """The transfers that have not arrived, in order, with what is known of them by now."""
+        if self._share is not None:
+            self._share.catch_up(self.clock.time)
         transfer = self._oldest
         while transfer is not None:
             yield transfer
@@ -225,7 +233,7 @@ class Link:
         sent = self._delivered + self._lost + in_flight
         return Ledger(queued, sent, self._delivered, self._lost, in_flight)
 
-    def send(self, payload_bytes: int, content: object) -> Transfer:
+    def send(self, payload_bytes: int, content: Any) -> Transfer:
         """Hand over a message; it is received when its last packet has arrived."""
         direction = self.direction
         packets = -(-payload_bytes // direction.packet_bytes) or 1
@@ -242,9 +250,7 @@ class Link:
         if self._share is None:
             self._serve(transfer)
         else:
-            self._share.accept(
-                transfer
-            )  # before the one ahead of it knows of it: it cannot follow in the past
+            self._share.accept(transfer)
         if self._newest is None:
             self._oldest = transfer
         else:
@@ -264,16 +270,18 @@ class Link:
             self._busy_bits = 0
         transfer.start_at = start
         if self._bits_per_second is None:
-            self._depart(transfer, start)
+            transfer.sent_at = start
+            self._depart(transfer)
             return
         self._busy_bits += 8 * transfer.wire_bytes
-        self._free_at = end = self._busy_from - (-self._busy_bits * SECOND // self._bits_per_second)
-        self._depart(transfer, end)
+        end = self._busy_from - (-self._busy_bits * SECOND // self._bits_per_second)
+        transfer.sent_at = self._free_at = end
+        self._depart(transfer)
 
-    def _depart(self, transfer: Transfer, sent_at: int) -> None:
-        """Schedule the arrival of a transfer whose last bit leaves at `sent_at`."""
-        transfer.sent_at = sent_at
-        delivery = sent_at + self._latency
+    def _depart(self, transfer: Transfer) -> None:
+        """Schedule the arrival of a transfer, since it is known when its last bit leaves."""
+        assert transfer.sent_at is not None
+        delivery = transfer.sent_at + self._latency
         if self._jitter is not None:
             delivery += nanoseconds(self._jitter.exponential(self.direction.jitter_ms / 1000))
         if delivery < self._last_delivery:

@@ -106,9 +106,9 @@ def solve(capacity, limits, messages):
     return starts, ends
 
 
-def check(capacity, limits, messages):
+def check(capacity, limits, messages, latency_ms=0.0):
     """Compare with the exact solution: nothing is early, or late by a nanosecond."""
-    town = Town(capacity, limits, header_bytes=0).send(*messages)
+    town = Town(capacity, limits, header_bytes=0, latency_ms=latency_ms).send(*messages)
     starts, ends = solve(capacity, limits, messages)
     for device, arrived in enumerate(town.arrived):
         assert len(arrived) == len(ends[device])
@@ -116,6 +116,7 @@ def check(capacity, limits, messages):
             assert math.ceil(start) <= transfer.start_at <= math.ceil(start) + 1
             assert math.ceil(end) <= transfer.sent_at <= math.ceil(end) + 1
             assert end <= transfer.sent_at < end + 1 + Fraction(1, 1000)
+            assert transfer.delivered_at == transfer.sent_at + round(latency_ms * 1e6)
 
 
 LIMITS = st.lists(st.sampled_from([None, 1000, 70_001, 10**6, 10**9]), min_size=1, max_size=6)
@@ -129,16 +130,51 @@ def worlds(draw, longest=10**9, most_bytes=3000):
     return draw(CAPACITIES), limits, sorted(draw(st.lists(message, min_size=1, max_size=25)))
 
 
-@given(worlds())
+@given(worlds(), st.sampled_from([0.0, 0.001, 1.0, 10_000.0]))
 @settings(max_examples=150)
-def test_shares_are_max_min_fair_at_every_event(world):
-    check(*world)
+def test_shares_are_max_min_fair_at_every_event(world, latency_ms):
+    check(*world, latency_ms)
 
 
-@given(worlds(longest=60, most_bytes=8))
+@given(worlds(longest=60, most_bytes=8), st.sampled_from([0.0, 3e-6, 1.0]))
 @settings(max_examples=150)
-def test_shares_are_max_min_fair_where_nanoseconds_matter(world):
-    check(*world)
+def test_shares_are_max_min_fair_where_nanoseconds_matter(world, latency_ms):
+    check(*world, latency_ms)
+
+
+@given(worlds(longest=1000, most_bytes=8), st.lists(st.integers(1, 2000), max_size=10, unique=True))
+@settings(max_examples=150)
+def test_reading_the_accounts_changes_neither_what_happens_nor_its_order(world, readings):
+    capacity, limits, messages = world
+    unread, read = (Town(capacity, limits, latency_ms=5e-5).plan(*messages) for _ in range(2))
+    for time in sorted(readings):
+        read.clock.run(until=time)
+        assert sum(link.ledger.sent for link in read.links) >= 0
+    for town in (unread, read):
+        town.run()
+    assert events_of(read) == events_of(unread)
+    assert read.received == unread.received
+
+
+def test_an_account_knows_of_an_end_before_the_message_arrives():
+    town = Town(8_000_000, [None, None], header_bytes=0, latency_ms=1.0)  # a byte a microsecond
+    town.plan((0, 0, 100), (0, 0, 50)).clock.run(until=120_000)
+    assert town.links[0].ledger == Ledger(queued=0, sent=150, delivered=0, lost=0, in_flight=150)
+    assert [(t.start_at, t.sent_at) for t in town.links[0].unfinished] == [(0, 100_000), (100_000, None)]
+
+
+def test_links_of_different_latency_share_a_cell():
+    """A message on the quick link arrives in time while the cell waits for one on the slow link."""
+    town = Town(8_000_000, [None], header_bytes=0, latency_ms=100.0)
+    quick = Direction(math.inf, latency_ms=1.0, header_bytes=0)
+    arrived = []
+    link = Link(
+        town.clock, quick, lambda: np.random.default_rng(0), lambda _: None, arrived.append, town.cell
+    )
+    town.plan((0, 0, 1000)).clock.call_at(200_000, lambda: link.send(100, None))
+    town.run()
+    assert [(t.sent_at, t.delivered_at) for t in arrived] == [(400_000, 1_400_000)]
+    assert [(t.sent_at, t.delivered_at) for t in town.arrived[0]] == [(1_100_000, 101_100_000)]
 
 
 def test_a_long_busy_period_does_not_drift():
@@ -265,11 +301,20 @@ def test_events_of_a_message_do_not_depend_on_the_number_of_active_ones(devices)
     )  # the end and the arrival, and what new starts put off or bring forward
 
 
+@pytest.mark.parametrize("devices", [10, 1000])
+def test_a_cell_wakes_up_once_in_a_latency_for_all_messages(devices):
+    messages = [(k * 1000, k % devices, 10) for k in range(2 * devices)]  # in 8 ms of service, or 800
+    town = Town(1_000_000, [None] * devices, latency_ms=devices / 10).plan(*messages)
+    events = town.run() - len(messages)
+    assert sum(map(len, town.arrived)) == len(messages)
+    assert len(messages) < events <= len(messages) + 20
+
+
 def test_links_of_one_limit_form_a_tier():
     town = Town(10**6, [None, 1000, None, 1000, 5])
-    shares = [town.cell.join(limit, lambda transfer, time: None) for limit in (None, 1000, 5)]
+    shares = [town.cell.join(limit, 0, lambda transfer: None) for limit in (None, 1000, 5)]
     assert len({id(share.tier) for share in shares}) == 3
-    assert Town(None, [1000]).cell.join(1000, lambda transfer, time: None) is None
+    assert Town(None, [1000]).cell.join(1000, 0, lambda transfer: None) is None
 
 
 def test_a_fresh_link_has_an_empty_ledger():

@@ -4,7 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sim.recorder import ROWS_HELD, Recorder, Table
+from sim.clock import SECOND, Clock
+from sim.link import Direction, Link
+from sim.messages import Message
+from sim.recorder import ROWS_WRITTEN, Recorder, Table, TransferRecorder
 from sim.results import TABLES
 
 SCHEMA = pa.schema([("name", pa.string()), ("size", pa.int32()), ("parts", pa.list_(pa.int32()))])
@@ -41,19 +44,19 @@ def test_a_table_without_rows_has_its_columns(tmp_path):
 def test_rows_are_written_once_enough_are_held(tmp_path):
     table = Table(tmp_path / "t.parquet", SCHEMA)
     held = []
-    for number in range(2 * ROWS_HELD + 5):
+    for number in range(2 * ROWS_WRITTEN + 5):
         table.add(name="a", size=number, parts=None)
         held.append(table.held)
-    assert max(held) < ROWS_HELD
+    assert max(held) < ROWS_WRITTEN
     assert held[-1] == 5
     table.close()
     file = pq.ParquetFile(tmp_path / "t.parquet")
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [
-        ROWS_HELD,
-        ROWS_HELD,
+        ROWS_WRITTEN,
+        ROWS_WRITTEN,
         5,
     ]
-    assert file.read().column("size").to_pylist() == list(range(2 * ROWS_HELD + 5))
+    assert file.read().column("size").to_pylist() == list(range(2 * ROWS_WRITTEN + 5))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,77 @@ def test_a_row_must_have_the_tables_columns(tmp_path, row, wrong):
         table.add(**row)
     table.close()
     assert len(pq.read_table(tmp_path / "t.parquet")) == 0
+
+
+def test_rows_in_the_tables_order(tmp_path):
+    table = Table(tmp_path / "t.parquet", SCHEMA)
+    add = table.adder("name", "size", "parts")
+    add(("a", 1, [2]))
+    table.add(parts=[3], size=2, name="b")
+    add(("c", None, None))
+    table.close()
+    assert pq.read_table(tmp_path / "t.parquet").to_pylist() == [
+        {"name": "a", "size": 1, "parts": [2]},
+        {"name": "b", "size": 2, "parts": [3]},
+        {"name": "c", "size": None, "parts": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "wrong"),
+    [
+        (("name", "parts"), "'size'. are missing"),
+        (("name", "size", "colour"), "'colour', 'parts'. are missing"),
+        (("size", "name", "parts"), "in this order: name, size, parts"),
+        (("name", "size", "parts", "parts"), "in this order: name, size, parts"),
+    ],
+)
+def test_rows_in_another_order_are_refused(tmp_path, columns, wrong):
+    table = Table(tmp_path / "t.parquet", SCHEMA)
+    with pytest.raises(TypeError, match=wrong):
+        table.adder(*columns)
+    table.close()
+
+
+@pytest.mark.parametrize("row", [(), ("a", 1), ("a", 1, [], 4)])
+def test_a_row_of_another_length_is_refused(tmp_path, row):
+    table = Table(tmp_path / "t.parquet", SCHEMA)
+    with pytest.raises(TypeError, match=f"{len(row)} values for 3 columns"):
+        table.adder("name", "size", "parts")(row)
+    table.close()
+    assert len(pq.read_table(tmp_path / "t.parquet")) == 0
+
+
+def test_messages_are_recorded_with_what_is_known_of_them(tmp_path):
+    """A byte takes a microsecond, and the latency is 100; the last message waits at the end."""
+    clock = Clock()
+    with Recorder(tmp_path) as recorder:
+        observe = TransferRecorder(recorder.transfers, clock, "cameras-0", "cameras", "down").record
+        way = Direction(8.0, latency_ms=0.1, header_bytes=10)
+        link = Link(clock, way, lambda: pytest.fail("draws nothing"), lambda _: None, observe)
+        for version in (1, 2, 3, 4):
+            link.send(90, Message("update", "cameras-0", b"", version=version))
+        clock.run(until=250_000)
+        for transfer in link.unfinished:
+            observe(transfer)
+    common = {"device": "cameras-0", "group": "cameras", "direction": "down", "kind": "update", "samples": 0}
+    sizes = {"payload_bytes": 90, "header_bytes": 10, "retransmitted_bytes": 0}
+    expected = [
+        ("delivered", 0, 100_000, 200_000),
+        ("in_flight", 100_000, 200_000, None),
+        ("in_flight", 200_000, 300_000, None),
+        ("queued", None, 400_000, None),  # its link knows when it will be sent
+    ]
+    assert pq.read_table(tmp_path / "transfers.parquet").to_pylist() == [
+        common
+        | sizes
+        | {"message": number, "version": number + 1, "status": status, "queued_s": 0.0}
+        | {
+            name: None if time is None else time / SECOND
+            for name, time in (("start_s", start), ("sent_s", sent), ("delivered_s", delivered))
+        }
+        for number, (status, start, sent, delivered) in enumerate(expected)
+    ]
 
 
 def test_a_recorder_writes_every_table(tmp_path):

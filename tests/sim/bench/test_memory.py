@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from sim.bench import memory
-from sim.bench.memory import figures, uploading
+from sim.bench.memory import BATCHES, figures, uploading
 
 
 def test_the_longer_run_has_ten_times_as_many_batches():
@@ -20,7 +20,7 @@ def test_peaks_become_a_ratio_with_a_target_and_bytes_a_batch():
     ratio, grown, peak = figures([100 * 2**20, 200 * 2**20], [110 * 2**20, 200 * 2**20])
     assert ratio.rounds == (1.1, 1.0)
     assert (ratio.target, ratio.better, ratio.met) == (1.1, "lower", True)
-    assert grown.rounds == (10 * 2**20 / 540, 0.0)
+    assert grown.rounds == (10 * 2**20 / (9 * BATCHES), 0.0)
     assert peak.rounds == (100, 200)
 
 
@@ -34,8 +34,8 @@ def test_both_runs_are_measured_every_round(monkeypatch):
 
     monkeypatch.setattr(memory, "in_fresh_process", fresh)
     result = memory.measure(1, lambda text: None, "cpu")
-    assert asked == [(memory.peak_of_run, 60, "cpu"), (memory.peak_of_run, 600, "cpu")]
-    assert result.figures[0].value == pytest.approx(1600 / 1060)
+    assert asked == [(memory.peak_of_run, BATCHES, "cpu"), (memory.peak_of_run, 10 * BATCHES, "cpu")]
+    assert result.figures[0].value == pytest.approx((1000 + 10 * BATCHES) / (1000 + BATCHES))
 
 
 def test_the_peak_is_that_of_a_run_with_its_summary(monkeypatch):
