@@ -77,7 +77,7 @@ TRANSFERS = pa.schema(
         ("retransmitted_bytes", pa.int64()),  # lost on the way and sent again; sent = payload + header + this
         ("queued_s", pa.float64()),  # handed to the link
         ("start_s", pa.float64()),  # first bit leaves; null while queued
-        ("sent_s", pa.float64()),  # last bit leaves (may lie beyond the end of the run)
+        ("sent_s", pa.float64()),  # last bit leaves (may lie beyond the end of the run); in a cell null until then
         ("delivered_s", pa.float64()),  # null unless delivered
     ]
 )
