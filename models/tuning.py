@@ -21,7 +21,7 @@ import torch
 
 from models.executor import Executor
 from models.hardware import processor
-from models.normalisation import AdaptableModel, Statistics
+from models.normalisation import AdaptableModel, Statistics, convert
 from models.placement import Placement
 from models.sources import LoadedModel
 
@@ -38,6 +38,7 @@ BUDGET_S = 3.0
 
 def images_per_pass(source: LoadedModel, image_shape: tuple[int, int, int], placement: Placement) -> int:
     """Return how many images of shape (H, W, C) a pass should hold; the model is converted for adaptation."""
+    convert(source.network)  # before it is looked up: a network is known by its layers
     folder = _folder()
     file = None if folder is None else folder / f"{_key(source, image_shape, placement)}.json"
     if file is not None and (known := _remembered(file)):

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from models.executor import LostError
+
 if TYPE_CHECKING:
     from models.executor import Forward, Pending
 
@@ -51,8 +53,6 @@ class Conclusions:
 
     def close(self) -> None:
         """Draw all that can be drawn, and give up those whose results an interrupt has made impossible."""
-        from models.executor import LostError  # noqa: PLC0415 - heavy
-
         while self._waiting:
             try:
                 self._draw()

@@ -77,7 +77,7 @@ TRANSFERS = pa.schema(
         ("retransmitted_bytes", pa.int64()),  # lost on the way and sent again; sent = payload + header + this
         ("queued_s", pa.float64()),  # handed to the link
         ("start_s", pa.float64()),  # first bit leaves; null while queued
-        # Last bit leaves: on a link of its own known beforehand, even beyond the end of the run; in a cell, not so.
+        # Last bit leaves; a link of its own knows it beforehand, even where it lies beyond the end of the run.
         ("sent_s", pa.float64()),
         ("delivered_s", pa.float64()),  # null unless delivered
     ]

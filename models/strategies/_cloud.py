@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.criteria._chain import Exclusion
+    from models.normalisation import Statistics
     from models.strategies._interface import DeviceName, EdgeAgent, Laboratory, Upload
     from models.student import Student
 
@@ -39,6 +40,16 @@ class CloudLearning(Base):
     """Of every SGD optimiser."""
     publish_every_steps: Annotated[int, Field(ge=1)] = 1
     """K: a version is published after every K steps of a student."""
+
+    def first_statistics(self) -> Statistics:
+        """Return what a device's first pass normalises with."""
+        from models.normalisation import Statistics  # noqa: PLC0415
+
+        return {
+            "distributed": Statistics.FIRST,
+            "source": Statistics.RUNNING,
+            "device_batch": Statistics.BATCH,
+        }[self.statistics]
 
 
 S = TypeVar("S", bound=CloudLearning)
@@ -120,16 +131,11 @@ class ScopedStrategy(Generic[S]):
 
     def edge(self, device: DeviceName) -> EdgeAgent:
         """Return a device that predicts, excludes and, as the first of its scope, sends its first statistics."""
-        from models.normalisation import Statistics  # noqa: PLC0415
         from models.strategies._edge import ForwardOnly  # noqa: PLC0415
 
         return ForwardOnly(
             self.laboratory,
-            statistics={
-                "distributed": Statistics.FIRST,
-                "source": Statistics.RUNNING,
-                "device_batch": Statistics.BATCH,
-            }[self.settings.statistics],
+            statistics=self.settings.first_statistics(),
             exclusion=self.exclusion(device),
             sends_statistics=device in self.statistics_senders,
             announces=self.announces,

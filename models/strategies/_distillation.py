@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from models.distillation import LossWeights
     from models.strategies._interface import Laboratory
 
 Count = Annotated[int, Field(ge=0)]
@@ -60,6 +61,14 @@ class Distillation(Settings):
     """The reference's gamma: factor of the cross-entropy to the teacher's label."""
     temperature: Positive = 1.0
 
+    def weights(self, e_max: float) -> LossWeights:
+        """Return the loss's factors, with E_max0 of the samples' weights in nats."""
+        from models.distillation import LossWeights  # noqa: PLC0415
+
+        return LossWeights(
+            self.entropy_weight, self.kl_weight, self.cross_entropy_weight, self.temperature, e_max
+        )
+
 
 class DistillingSettings(CloudLearning):
     """Settings of strategies whose cloud distils a foundation model; the defaults are those of the paper's text."""
@@ -80,7 +89,6 @@ class DistillingStrategy(ScopedStrategy[D]):
     """One foundation model for the whole fleet and a student for each scope, in one run."""
 
     def __init__(self, settings: D, laboratory: Laboratory) -> None:
-        from models.distillation import LossWeights  # noqa: PLC0415
         from models.foundation import FoundationModel  # noqa: PLC0415
         from models.normalisation import Statistics  # noqa: PLC0415
         from models.student import StudentNetwork  # noqa: PLC0415
@@ -96,14 +104,7 @@ class DistillingStrategy(ScopedStrategy[D]):
             Statistics.FIRST if settings.foundation.update else Statistics.RUNNING,
         )
         self.network = StudentNetwork(laboratory.load_edge(), shape, place)
-        distillation = settings.distillation
-        self.weights = LossWeights(
-            distillation.entropy_weight,
-            distillation.kl_weight,
-            distillation.cross_entropy_weight,
-            distillation.temperature,
-            e_max,
-        )
+        self.weights = settings.distillation.weights(e_max)
         super().__init__(settings, laboratory)
 
     @property

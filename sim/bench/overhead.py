@@ -115,16 +115,11 @@ class BareLoop:
 
     def _edge(self) -> AdaptableModel:
         from models.normalisation import AdaptableModel, Statistics  # noqa: PLC0415 - heavy
+        from models.strategies._cloud import CloudLearning  # noqa: PLC0415
 
         edge = AdaptableModel(self.scenario.models.edge.load().network, self.place)
-        handling = getattr(self.scenario.strategy[0], "statistics", "source")
-        edge.use(
-            {
-                "distributed": Statistics.FIRST,
-                "device_batch": Statistics.BATCH,
-                "source": Statistics.RUNNING,
-            }[handling]
-        )
+        settings = self.scenario.strategy[0]
+        edge.use(settings.first_statistics() if isinstance(settings, CloudLearning) else Statistics.RUNNING)
         return edge
 
 
@@ -136,7 +131,6 @@ class Learner:
 
         import torch  # noqa: PLC0415 - heavy
 
-        from models.distillation import LossWeights  # noqa: PLC0415
         from models.normalisation import AdaptableModel, Statistics  # noqa: PLC0415
 
         settings: Any = scenario.strategy[0]
@@ -146,16 +140,9 @@ class Learner:
         self.teacher = AdaptableModel(foundation.network, place)
         self.student.use(Statistics.FIRST)
         self.teacher.use(Statistics.FIRST)
-        chosen = settings.distillation
         self.e_max = settings.e_max_share * math.log(source.num_classes)
-        self.weights = LossWeights(
-            chosen.entropy_weight,
-            chosen.kl_weight,
-            chosen.cross_entropy_weight,
-            chosen.temperature,
-            self.e_max,
-        )
-        rates = (chosen.learning_rate, settings.foundation.learning_rate)
+        self.weights = settings.distillation.weights(self.e_max)
+        rates = (settings.distillation.learning_rate, settings.foundation.learning_rate)
         self.student_descent, self.teacher_descent = (
             torch.optim.SGD(model.parameters, rate, settings.momentum)
             for model, rate in zip((self.student, self.teacher), rates, strict=True)

@@ -83,12 +83,14 @@ def test_a_user_without_a_home(tiny, measured, monkeypatch):
 def test_what_another_process_found_meanwhile_counts(tiny, cache, measured, monkeypatch):
     choose = tuning.choose
 
+    source = tiny()
+
     def after_the_other(times):
-        tuning._remember(cache / f"{tuning._key(tiny(), SHAPE, CPU)}.json", {"images_per_pass": 64})
+        tuning._remember(cache / f"{tuning._key(source, SHAPE, CPU)}.json", {"images_per_pass": 64})
         return choose(times)
 
     monkeypatch.setattr(tuning, "choose", after_the_other)
-    assert tuning.images_per_pass(tiny(), SHAPE, CPU) == 64
+    assert tuning.images_per_pass(source, SHAPE, CPU) == 64
 
 
 def test_a_cache_that_cannot_be_written(tiny, cache, measured):

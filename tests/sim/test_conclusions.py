@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from models.executor import LostError
 from sim.conclusions import Conclusions
 
 
@@ -38,8 +39,6 @@ def test_settling_draws_all(asked):
 
 
 def test_what_an_interrupt_has_made_impossible_is_given_up(asked):
-    from models.executor import LostError  # noqa: PLC0415
-
     class Lost(FakePending):
         def result(self):
             raise LostError

@@ -1,5 +1,7 @@
 """How a run is executed, fused or one by one, beside one another or in turn, changes nothing that it finds out."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -9,7 +11,9 @@ import torch
 from models.executor import Executor
 from models.placement import Placement
 from models.strategies._edge import ForwardOnly
-from sim.results import TABLES
+from models.student import Student
+from sim.results import MANIFEST, TABLES
+from sim.run import Options, run_scenario
 
 CPU = torch.device("cpu")
 CLOSE = 1e-5
@@ -31,6 +35,14 @@ def fleet(tiny, **changes):
         for name, size in (("a", 1), ("b", 2))
     }
     return {"groups": groups, "duration_s": 4.0} | changes
+
+
+def run(scenario, folder):
+    run_scenario(scenario, folder, Options("cpu", allow_code=True, figures=False))
+
+
+def manifest(folder):
+    return json.loads((folder / MANIFEST).read_text())
 
 
 @pytest.mark.parametrize(("statistics", "e_max"), [("source", 2.2902), ("device_batch", 2.2638)])
@@ -120,3 +132,52 @@ def test_no_model_is_copied_while_time_passes(tiny, tmp_path, monkeypatch):
         states = {id(device.agent.state) for device in simulation.devices.values()}
     assert max(versions) > 3
     assert len(states) == len(versions)
+
+
+def test_an_interrupt_in_the_middle_of_passes_that_nothing_depends_on(tiny, tmp_path, monkeypatch):
+    """What was complete in simulated time is predicted all the same."""
+    compute = Executor._compute
+    interrupts = iter([True])
+
+    def interrupted(self, *arguments):
+        if self.forward_passes == 2 and next(interrupts, False):
+            raise KeyboardInterrupt
+        return compute(self, *arguments)
+
+    monkeypatch.setattr(Executor, "_compute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny.scenario(images_per_pass=8), tmp_path)
+    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
+    assert list(batches["forward_pass"].value_counts(sort=False)) == [4, 4, 4]
+    assert set(batches["status"]) == {"predicted"}
+    devices = pq.read_table(tmp_path / "devices.parquet").to_pandas()
+    assert devices["samples_correct"].sum() == batches["correct"].sum()
+
+
+def test_an_interrupt_in_the_middle_of_a_step_that_nothing_depends_on(tiny, tmp_path, monkeypatch):
+    """It cannot be taken up again: what was to follow from it stays in progress, and all is accounted for."""
+    descend = Student.descend
+
+    def interrupted(self, loss):
+        if self.steps == 3:
+            raise KeyboardInterrupt
+        descend(self, loss)
+
+    monkeypatch.setattr(Student, "descend", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny.scenario(strategy={"name": "tent_on_device"}, images_per_pass=8), tmp_path)
+    assert manifest(tmp_path)["status"] == "interrupted"
+    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
+    devices = pq.read_table(tmp_path / "devices.parquet").to_pandas()
+    samples = batches.groupby("status")["samples"].sum()
+    assert set(samples.index) == {"predicted", "in_progress"}
+    assert samples["predicted"] == devices["samples_predicted"].sum() > 0
+    assert samples["in_progress"] == devices["samples_in_progress"].sum() > 0
+    assert devices["flops"].sum() == batches["flops"].sum()
+
+
+def test_how_passes_are_fused_is_written_down(tiny, tmp_path):
+    run(tiny.scenario(images_per_pass=6), tmp_path)
+    assert manifest(tmp_path)["placement"]["images_per_pass"] == 6
+    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
+    assert set(batches.groupby("forward_pass")["samples"].sum()[:-1]) == {6}

@@ -203,59 +203,6 @@ def test_an_interrupt_in_the_middle_of_a_forward_pass(tiny, tmp_path, concluded,
     assert statuses == ["predicted"] * 9 + ["in_progress"]
 
 
-def test_an_interrupt_in_the_middle_of_passes_that_nothing_depends_on(tiny, tmp_path, concluded, monkeypatch):
-    """What was complete in simulated time is predicted all the same."""
-    from models.executor import Executor  # noqa: PLC0415
-
-    compute = Executor._compute
-    interrupts = iter([True])
-
-    def interrupted(self, *arguments):
-        if self.forward_passes == 2 and next(interrupts, False):
-            raise KeyboardInterrupt
-        return compute(self, *arguments)
-
-    monkeypatch.setattr(Executor, "_compute", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(tiny.scenario(images_per_pass=8), tmp_path)
-    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
-    assert list(batches["forward_pass"].value_counts(sort=False)) == [4, 4, 4]
-    assert set(batches["status"]) == {"predicted"}
-    devices = pq.read_table(tmp_path / "devices.parquet").to_pandas()
-    assert devices["samples_correct"].sum() == batches["correct"].sum()
-
-
-def test_an_interrupt_in_the_middle_of_a_step_that_nothing_depends_on(tiny, tmp_path, concluded, monkeypatch):
-    """It cannot be taken up again: what was to follow from it stays in progress, and all is accounted for."""
-    from models.student import Student  # noqa: PLC0415
-
-    descend = Student.descend
-
-    def interrupted(self, loss):
-        if self.steps == 3:
-            raise KeyboardInterrupt
-        descend(self, loss)
-
-    monkeypatch.setattr(Student, "descend", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(tiny.scenario(strategy={"name": "tent_on_device"}, images_per_pass=8), tmp_path)
-    assert manifest(tmp_path)["status"] == "interrupted"
-    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
-    devices = pq.read_table(tmp_path / "devices.parquet").to_pandas()
-    samples = batches.groupby("status")["samples"].sum()
-    assert set(samples.index) == {"predicted", "in_progress"}
-    assert samples["predicted"] == devices["samples_predicted"].sum() > 0
-    assert samples["in_progress"] == devices["samples_in_progress"].sum() > 0
-    assert devices["flops"].sum() == batches["flops"].sum()
-
-
-def test_how_passes_are_fused_is_written_down(tiny, tmp_path, concluded):
-    run(tiny.scenario(images_per_pass=6), tmp_path)
-    assert manifest(tmp_path)["placement"]["images_per_pass"] == 6
-    batches = pq.read_table(tmp_path / "batches.parquet").to_pandas()
-    assert set(batches.groupby("forward_pass")["samples"].sum()[:-1]) == {6}
-
-
 def test_an_interrupt_ends_the_strategies_that_follow_too(tiny, tmp_path, concluded):
     with pytest.raises(KeyboardInterrupt):
         run(tiny.scenario(strategy=BOTH), tmp_path, stop_at(5.0, KeyboardInterrupt(), "source"))
