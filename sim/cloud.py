@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models.codecs import Base as ImageCodec
     from models.executor import Executor, Pending
     from models.strategies._interface import CloudAgent
-    from scenarios.schema import Cloud as CloudSettings
+    from scenarios.cloud import Cloud as CloudSettings
     from sim.link import Link
     from sim.recorder import Table
     from sim.versions import VersionLog

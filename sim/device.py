@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.executor import Forward
     from models.rendering import Rendering
     from models.strategies._interface import DeviceName, EdgeAgent
-    from scenarios.schema import Group
+    from scenarios.fleet import Group
     from sim.conclusions import Conclusions
     from sim.link import Link
     from sim.recorder import Table

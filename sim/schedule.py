@@ -10,7 +10,7 @@ from scenarios.world import Shift
 from sim.clock import nanoseconds
 
 if TYPE_CHECKING:
-    from scenarios.schema import Group
+    from scenarios.fleet import Group
     from sim.streams import RandomStreams
 
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from models.rendering import Renderer
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
-    from scenarios.schema import Group, Scenario
-    from scenarios.schema import Link as LinkSettings
+    from scenarios.fleet import Group
+    from scenarios.network import Link as LinkSettings
+    from scenarios.schema import Scenario
     from sim.recorder import Recorder
 
 

@@ -20,7 +20,7 @@ from sim.schedule import Schedule
 if TYPE_CHECKING:
     from models.datasets import Condition, DataSet
     from models.rendering import Renderer, Rendering
-    from scenarios.schema import Group
+    from scenarios.fleet import Group
     from scenarios.world import Shift
     from sim.streams import RandomStreams
 

@@ -30,7 +30,7 @@ LIMITS = (
 )
 TARGET = 1.1
 
-DURATIONS_S = {"cema": 100.0, "source": 450.0}
+DURATIONS_S = {"cema": 200.0, "source": 450.0}
 """Of the packaged quickstart, simulated, by strategy."""
 
 

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from models.codecs.png import Png
 from models.update_codecs.fp16 import Fp16
 from scenarios import loader
-from scenarios.schema import Group, Link, Queue, Scenario
+from scenarios.fleet import Group, Queue
+from scenarios.network import Link
+from scenarios.schema import Scenario
 from scenarios.world import Shift
 
 MINIMAL = yaml.safe_load((Path(__file__).parent.parent / "data" / "minimal.yaml").read_text(encoding="utf-8"))

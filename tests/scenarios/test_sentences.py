@@ -3,8 +3,8 @@ import math
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from scenarios.schema import Name
 from scenarios.sentences import nearest, sentence, shown
+from scenarios.settings import Name
 
 
 def said(declared, value, field="duration_s"):

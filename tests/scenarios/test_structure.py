@@ -3,7 +3,9 @@ import pytest
 from models.codecs.jpeg import Jpeg
 from models.strategies.source import Source
 from scenarios import structure
-from scenarios.schema import Group, Link, Models, Queue, Scenario
+from scenarios.fleet import Group, Queue
+from scenarios.network import Link
+from scenarios.schema import Models, Scenario
 from scenarios.structure import ABSENT
 
 

@@ -12,7 +12,7 @@ from models.codecs.raw import Raw
 from models.executor import Executor
 from models.placement import Placement
 from models.strategies._interface import Answer, Outcome, Step, Version, Work
-from scenarios.schema import Cloud as CloudSettings
+from scenarios.cloud import Cloud as CloudSettings
 from sim.clock import SECOND, Clock
 from sim.cloud import Cloud
 from sim.messages import Message, pack

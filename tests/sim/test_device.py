@@ -9,7 +9,8 @@ import torch
 
 from models.criteria._chain import KEPT
 from models.strategies._interface import LOCAL, Decision, DeviceName
-from scenarios.schema import Group, Shift
+from scenarios.fleet import Group
+from scenarios.world import Shift
 from sim.clock import SECOND, Clock
 from sim.conclusions import Conclusions
 from sim.device import Device

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analysis.tables import shift_schedule
 from analysis.units import shift_name, shift_text
-from scenarios.schema import Group
+from scenarios.fleet import Group
 from sim.clock import SECOND, nanoseconds
 from sim.schedule import Schedule
 from sim.streams import RandomStreams

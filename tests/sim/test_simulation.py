@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from scenarios.schema import Link
+from scenarios.network import Link
 from sim.link import Direction
 from sim.results import TABLES
 from sim.simulation import direction_of

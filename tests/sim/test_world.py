@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from models.datasets import Images
 from models.rendering import Renderer
-from scenarios.schema import Group
+from scenarios.fleet import Group
 from scenarios.world import Shift
 from sim import world
 from sim.clock import SECOND
