@@ -14,12 +14,15 @@ _SIZES = ["payload_bytes", "header_bytes", "retransmitted_bytes"]
 def traffic_by_device(folder: Path) -> pd.DataFrame:
     """Add up one strategy's transfers: one row per device (the index) that was party to any.
 
-    Columns: up and down (bytes sent: payload, headers and copies of lost packets, of transfers that have
-    started), retransmitted (bytes, in both directions) and uploaded (samples handed to the uplink).
+    Columns: up and down (bytes sent: payload, headers and what was sent again, of transfers that have
+    started; of those that failed for good only what was really sent), retransmitted (bytes, in both directions) and
+    uploaded (samples handed to the uplink).
     """
-    transfers = read_table(folder, "transfers", ["device", "direction", "samples", "start_s", *_SIZES])
+    columns_read = ["device", "direction", "samples", "status", "start_s", *_SIZES]
+    transfers = read_table(folder, "transfers", columns_read)
     up, started = transfers["direction"] == "up", transfers["start_s"].notna()
-    sent = transfers[_SIZES].sum(axis=1)
+    arriving = transfers["status"] != "failed"
+    sent = transfers[_SIZES].sum(axis=1).where(arriving, transfers["retransmitted_bytes"])
     columns = {
         "up": sent.where(up & started, 0),
         "down": sent.where(~up & started, 0),

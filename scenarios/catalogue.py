@@ -69,6 +69,18 @@ def tagged_by_field(room: str, field: str) -> Any:
     return Annotated[choice, BeforeValidator(expand)]
 
 
+def number_or(number: Any, room: str, field: str) -> Any:
+    """Build the type of a number, or of a choice among the room's settings whose `field` holds the name."""
+
+    def tag(value: Any) -> Any:
+        if isinstance(value, int | float):
+            return "number"
+        return value.get(field) if isinstance(value, dict) else getattr(value, field, None)
+
+    message = f"must be a number, or a mapping whose `{field}` is one of: {', '.join(names(room))}"
+    return _choice(room, tag, message, Annotated[number, Tag("number")])
+
+
 def tagged_by_key(room: str) -> Any:
     """Build the type of a choice among the room's settings by the field of their name, as in {npz: FILE}."""
 
@@ -90,8 +102,8 @@ def switches(room: str, title: str) -> Any:
     return create_model(title, __base__=Settings, **fields)
 
 
-def _choice(room: str, tag: Any, message: str) -> Any:
-    members = [Annotated[settings_class(room, name), Tag(name)] for name in names(room)]
+def _choice(room: str, tag: Any, message: str, *others: Any) -> Any:
+    members = [*others, *(Annotated[settings_class(room, name), Tag(name)] for name in names(room))]
     return Annotated[
         Union[tuple(members)],  # noqa: UP007 - built at run time
         Discriminator(tag, custom_error_type="unknown_choice", custom_error_message=message),

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 from scenarios import catalogue
 from scenarios.cloud import Cloud
 from scenarios.fleet import Group
-from scenarios.network import Cell
+from scenarios.network import Cell, Region
 from scenarios.settings import Name, Settings
 
 if TYPE_CHECKING:
@@ -77,6 +77,21 @@ def _without_budget(labels: list[str], strategies: tuple[StrategySettings, ...])
     return problems
 
 
+def _unmatched(groups: dict[str, Group], kind: str, described: dict[str, Settings]) -> list[str]:
+    """Say which links name a cell or region that is not described, or else which one no link names."""
+    named = {name: getattr(group.link, kind) for name, group in groups.items() if getattr(group.link, kind)}
+    allowed = ", ".join(described) or f"none; describe it in `{kind}s`"
+    return [
+        f"{name}.link.{kind}: no such {kind} {given!r}; {kind}s: {allowed}"
+        for name, given in named.items()
+        if given not in described
+    ] or [
+        f"no link is a part of the {kind} {name!r}; name it in a group's `link.{kind}`, or remove it from `{kind}s`"
+        for name in described
+        if name not in named.values()
+    ]
+
+
 class Scenario(Settings):
     """A fleet, its world and the strategies to run on it."""
 
@@ -95,6 +110,8 @@ class Scenario(Settings):
     cloud: Cloud
     cells: dict[Name, Cell] = Field(default_factory=dict)
     """What several links share, by name; a link says in `cell` which it is a part of."""
+    regions: dict[Name, Region] = Field(default_factory=dict)
+    """Parts of the cloud that can be down, by name; a link says in `region` through which it goes."""
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
     resets_s: Annotated[
         tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...],
@@ -137,20 +154,12 @@ class Scenario(Settings):
 
     @field_validator("groups")
     @classmethod
-    def _have_cells(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
-        cells = info.data.get("cells")
-        if cells is None:
-            return groups  # they have mistakes of their own
-        named = {name: group.link.cell for name, group in groups.items() if group.link.cell is not None}
-        allowed = ", ".join(cells) or "none; describe it in `cells`"
+    def _have_what_their_links_name(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
         problems = [
-            f"{name}.link.cell: no such cell {cell!r}; cells: {allowed}"
-            for name, cell in named.items()
-            if cell not in cells
-        ] or [
-            f"no link is a part of the cell {cell!r}; name it in a group's `link.cell`, or remove it from `cells`"
-            for cell in cells
-            if cell not in named.values()
+            problem
+            for kind in ("cell", "region")
+            if f"{kind}s" in info.data  # or they have mistakes of their own
+            for problem in _unmatched(groups, kind, info.data[f"{kind}s"])
         ]
         if problems:
             raise ValueError("; ".join(problems))

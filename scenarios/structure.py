@@ -75,7 +75,8 @@ def choices(declared: Any) -> dict[str, type[BaseModel]]:
 def selector(declared: Any) -> str | None:
     """Return the field that holds the name of a choice, as `codec`; None where there is none."""
     for tag, cls in choices(declared).items():
-        return next((name for name, info in cls.model_fields.items() if info.default == tag), None)
+        if fields(cls):  # a choice can offer a number too
+            return next((name for name, info in cls.model_fields.items() if info.default == tag), None)
     return None
 
 

@@ -1,13 +1,18 @@
-"""Links: first-in first-out transfers in exact arithmetic, and the account of their bytes.
+"""Links: transfers in exact arithmetic, one after another, and the account of their bytes.
 
-A message of n payload bytes is cut into packets with a header each. Every packet is lost with a fixed probability
-and sent again until it arrives, so the number of lost packets is negative binomial; the lost ones take their time
-on the link like the others. A server carries one message of the link after another: its own, at the link's
-bandwidth, or its share of a cell (`sim.cell`). The message arrives a propagation delay and a random jitter after its
-last bit has left, but never before the message sent ahead of it.
+A message of n payload bytes is cut into packets with a header each. Every packet is lost with a fixed probability p and
+sent again until it arrives (selective repeat), so the number of lost packets is negative binomial, with mean p / (1 - p)
+for each packet; the lost ones take their time on the link like the others. The goodput is so on average
+bandwidth * (1 - p) * payload / (payload + header): the efficiency of ideal selective repeat, Bertsekas and Gallager,
+Data Networks, 2nd edition, section 2.4.
+
+One message of the link is carried after another: at the link's constant bandwidth, by a line whose capacity varies or
+which outages interrupt (`sim.line`), or by its share of a cell (`sim.cell`). The message arrives a propagation delay and
+a random jitter after its last bit has left, but never before the message sent ahead of it.
 
 A message on a link of its own costs one event, its arrival: with first-in first-out service all else is decided when
-it is handed over, and the account is drawn up when somebody reads it.
+it is handed over, and the account is drawn up when somebody reads it. Where messages wait in an outbox (`sim.outbox`),
+from which they can go before their turn, each has an event for its turn besides.
 """
 
 from __future__ import annotations
@@ -17,10 +22,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.clock import SECOND, Clock, Moment, nanoseconds
+from sim.clock import SECOND, Clock, nanoseconds
+from sim.transfer import Ledger, Sent, Transfer
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from scenarios.network import Retry
+    from sim.latencies import Base as Latency
+    from sim.outages import Outages
+    from sim.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +40,13 @@ class Direction:
 
     Attributes:
         bandwidth_mbps: 10^6 bits per second; infinite for no limit.
-        latency_ms: propagation delay.
+        latency_ms: propagation delay, or the least of it where `latency` says how it is distributed.
         jitter_ms: mean of the exponential extra delay.
         loss: probability that a packet is lost, below 1.
         packet_bytes: largest payload of a packet.
         header_bytes: header of each packet.
+        message_overhead_bytes: beside the headers, once for each message.
+        latency: distribution of the propagation delay; None for a constant one.
 
     """
 
@@ -43,103 +56,53 @@ class Direction:
     loss: float = 0.0
     packet_bytes: int = 1460
     header_bytes: int = 40
+    message_overhead_bytes: int = 0
+    latency: Latency | None = None
+
+    def packets(self, payload_bytes: int) -> int:
+        """Return into how many packets a message is cut, at least one."""
+        return -(-payload_bytes // self.packet_bytes) or 1
+
+    def header(self, payload_bytes: int) -> int:
+        """Return the bytes of a message's headers."""
+        return self.packets(payload_bytes) * self.header_bytes + self.message_overhead_bytes
 
 
-class Transfer(Moment):
-    """One message on its way, and the event of its arrival; times are nanoseconds and None until they are known.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a link takes part in what carries its messages.
 
     Attributes:
-        message: counts the messages of the link from 0.
-        payload_bytes, header_bytes: what arrives.
-        retransmitted_bytes: lost on the way, and sent again.
-        wire_bytes: all that the link carries for the message, the sum of the three.
-        content: handed to the receiver.
-        queued_at: when it was handed over.
-        start_at, sent_at: when its first and its last bit leave; a link of its own knows both beforehand.
-        delivered_at: when it arrived.
-        following: the next unfinished one of the link.
+        limit: bits per second on its own account; None for no limit.
+        latency: from the end of a message to its arrival at least, in nanoseconds.
+        sent: called at most so long after the end of a message.
+        outages: when the link is down; None for never.
+        retry: what happens to a message that an outage meets: it is sent again, or for None goes on afterwards.
 
     """
 
-    __slots__ = (
-        "content",
-        "delivered_at",
-        "following",
-        "header_bytes",
-        "message",
-        "payload_bytes",
-        "queued_at",
-        "retransmitted_bytes",
-        "sent_at",
-        "start_at",
-        "wire_bytes",
-    )
-
-    def __init__(
-        self,
-        message: int,
-        payload_bytes: int,
-        header_bytes: int,
-        retransmitted_bytes: int,
-        content: Any,
-        queued_at: int,
-        arrive: tuple[Callable[[Transfer], None], ...],
-    ) -> None:
-        self.message = message
-        self.payload_bytes = payload_bytes
-        self.header_bytes = header_bytes
-        self.retransmitted_bytes = retransmitted_bytes
-        self.wire_bytes = payload_bytes + header_bytes + retransmitted_bytes
-        self.content = content
-        self.queued_at = queued_at
-        self.callbacks = arrive
-        self.start_at: int | None = None
-        self.sent_at: int | None = None
-        self.delivered_at: int | None = None
-        self.following: Transfer | None = None
-
-    def has_started(self, time: int) -> bool:
-        """Tell whether its turn has come by `time`, in nanoseconds."""
-        return self.start_at is not None and self.start_at <= time
-
-
-@dataclass
-class Ledger:
-    """Bytes of one link by their state: at any time sent = delivered + lost + in_flight.
-
-    A message's bytes are queued until its turn comes; then all of them are sent, and in flight until it arrives.
-    """
-
-    queued: int = 0
-    sent: int = 0
-    delivered: int = 0
-    lost: int = 0
-    in_flight: int = 0
-
-
-Sent = Callable[[Transfer], None]
-"""Called with a transfer whose `sent_at` is known, before it can arrive."""
+    limit: int | None
+    latency: int
+    sent: Sent
+    outages: Outages | None = None
+    retry: Retry | None = None
 
 
 class Share(Protocol):
-    """A link's part in something that several links share."""
+    """A link's part in something that carries its messages."""
 
     def accept(self, transfer: Transfer) -> None:
-        """Carry a transfer, queued now, after those before it: note its start and its end, and tell of the end."""
+        """Carry a transfer, ready now, after those before it: note its start and its end, and tell of the end."""
 
     def catch_up(self, now: int) -> None:
         """Note every start and end that has come by `now`, in nanoseconds."""
 
 
 class Sharing(Protocol):
-    """Something that several links share, such as a cell."""
+    """Something that carries the messages of links, such as a cell."""
 
-    def join(self, limit: int | None, latency: int, sent: Sent) -> Share | None:
-        """Return the share of one more link, limited to so many bits per second (None: unlimited) on its own account.
-
-        `sent` is called at most `latency` nanoseconds after the end of a transfer. None where there is nothing to
-        share, and the link is as good as a private one.
-        """
+    def join(self, access: Access) -> Share | None:
+        """Return the share of one more link; None where it is as good as one of constant capacity on its own."""
 
 
 def bits_per_second(mbps: float) -> int | None:
@@ -154,7 +117,8 @@ class Link:
         clock: the one of the run.
         direction: its properties.
         receive: called with the content of each message when it arrives.
-        observe: called with each transfer when it has arrived.
+        observe: called with each transfer when it has arrived, or will not.
+        arrived: called with each transfer that has arrived besides, to acknowledge it; None for nobody.
 
     """
 
@@ -163,7 +127,9 @@ class Link:
         "_bits_per_second",
         "_busy_bits",
         "_busy_from",
+        "_carried",
         "_delivered",
+        "_dropped",
         "_free_at",
         "_jitter",
         "_last_delivery",
@@ -173,7 +139,10 @@ class Link:
         "_messages",
         "_newest",
         "_oldest",
+        "_outbox",
+        "_propagation",
         "_share",
+        "arrived",
         "clock",
         "direction",
         "observe",
@@ -188,26 +157,36 @@ class Link:
         receive: Callable[[Any], None],
         observe: Callable[[Transfer], None],
         sharing: Sharing | None = None,
+        outbox: Outbox | None = None,
+        outages: Outages | None = None,
+        retry: Retry | None = None,
     ) -> None:
-        """Create a link of its own, or a part of `sharing`; `generator` is called where there are numbers to draw."""
+        """Create a link of constant capacity, or one that `sharing` carries; only there can outages meet it.
+
+        `generator` is called where there are numbers to draw.
+        """
         self.clock = clock
         self.direction = direction
         self.receive = receive
         self.observe = observe
-        self._loss = self._jitter = None
-        if direction.loss or direction.jitter_ms:
-            loss, jitter = generator().spawn(2)  # so that a change of one leaves the other's draws
+        self.arrived: Callable[[Transfer], None] | None = None
+        self._loss = self._jitter = self._propagation = None
+        if direction.loss or direction.jitter_ms or direction.latency is not None:
+            loss, jitter, latency = generator().spawn(3)  # so that a change of one leaves the other's draws
             self._loss = loss if direction.loss else None
             self._jitter = jitter if direction.jitter_ms else None
+            self._propagation = None if direction.latency is None else direction.latency.sampler(latency)
         self._latency = nanoseconds(direction.latency_ms / 1000)
         self._bits_per_second = bits_per_second(direction.bandwidth_mbps)
-        self._share = (
-            None if sharing is None else sharing.join(self._bits_per_second, self._latency, self._depart)
-        )
+        self._outbox = outbox
+        self._carried: Transfer | None = None  # which the outbox has let go, and the link still sends
+        told_within = self._latency if outbox is None else 0
+        access = Access(self._bits_per_second, told_within, self._depart, outages, retry)
+        self._share = None if sharing is None else sharing.join(access)
         self._arrive = (self._deliver,)
         self._oldest: Transfer | None = None
         self._newest: Transfer | None = None
-        self._messages = self._delivered = self._lost = 0
+        self._messages = self._delivered = self._lost = self._dropped = 0
         self._busy_from = self._busy_bits = self._free_at = self._last_delivery = 0
 
     @property
@@ -219,6 +198,8 @@ class Link:
         while transfer is not None:
             yield transfer
             transfer = transfer.following
+        if self._outbox is not None:
+            yield from self._outbox.waiting
 
     @property
     def ledger(self) -> Ledger:
@@ -231,22 +212,50 @@ class Link:
             else:
                 queued += transfer.wire_bytes
         sent = self._delivered + self._lost + in_flight
-        return Ledger(queued, sent, self._delivered, self._lost, in_flight)
+        return Ledger(queued, sent, self._delivered, self._lost, in_flight, self._dropped)
 
     def send(self, payload_bytes: int, content: Any) -> Transfer:
         """Hand over a message; it is received when its last packet has arrived."""
         direction = self.direction
-        packets = -(-payload_bytes // direction.packet_bytes) or 1
-        header_bytes = packets * direction.header_bytes
+        packets = direction.packets(payload_bytes)
+        header_bytes = packets * direction.header_bytes + direction.message_overhead_bytes
         lost_bytes = 0
         if self._loss is not None:
             lost = int(self._loss.negative_binomial(packets, 1 - direction.loss))
             # Lost packets are counted at the message's mean packet size, rounded up.
             lost_bytes = -(-lost * (payload_bytes + header_bytes) // packets)
-        transfer = Transfer(
-            self._messages, payload_bytes, header_bytes, lost_bytes, content, self.clock.time, self._arrive
-        )
+        transfer = self._number(payload_bytes, header_bytes, lost_bytes, content)
+        if self._outbox is None:
+            self._launch(transfer)
+        elif self._carried is None:
+            self._carried = transfer
+            self._launch(transfer)
+        else:
+            for out in self._outbox.put(transfer):
+                self._dropped += out.wire_bytes
+                self.observe(out)
+        return transfer
+
+    def acknowledge(self, size: int, content: Any) -> Transfer:
+        """Hand over an acknowledgement of `size` bytes, all headers: it passes by an outbox and is never sent again."""
+        transfer = self._number(0, size, 0, content)
+        self._launch(transfer)
+        return transfer
+
+    def _number(self, payload_bytes: int, header_bytes: int, lost_bytes: int, content: Any) -> Transfer:
         self._messages += 1
+        return Transfer(
+            self._messages - 1,
+            payload_bytes,
+            header_bytes,
+            lost_bytes,
+            content,
+            self.clock.time,
+            self._arrive,
+        )
+
+    def _launch(self, transfer: Transfer) -> None:
+        """Let a message be carried after those before it."""
         if self._share is None:
             self._serve(transfer)
         else:
@@ -256,17 +265,16 @@ class Link:
         else:
             self._newest.following = transfer
         self._newest = transfer
-        return transfer
 
     def _serve(self, transfer: Transfer) -> None:
-        """Decide when a link of its own carries a transfer; with first-in first-out service all is known at once.
+        """Decide when a constant capacity carries a transfer; with first-in first-out service all is known at once.
 
         Within a busy period, each end is the period's start plus all work since divided by the rate, rounded up once:
         rounding never accumulates.
         """
         start = self._free_at
-        if start <= transfer.queued_at:
-            start = self._busy_from = transfer.queued_at
+        if start <= transfer.ready_at:
+            start = self._busy_from = transfer.ready_at
             self._busy_bits = 0
         transfer.start_at = start
         if self._bits_per_second is None:
@@ -281,7 +289,8 @@ class Link:
     def _depart(self, transfer: Transfer) -> None:
         """Schedule the arrival of a transfer, since it is known when its last bit leaves."""
         assert transfer.sent_at is not None
-        delivery = transfer.sent_at + self._latency
+        delivery = transfer.sent_at
+        delivery += self._latency if self._propagation is None else nanoseconds(self._propagation())
         if self._jitter is not None:
             delivery += nanoseconds(self._jitter.exponential(self.direction.jitter_ms / 1000))
         if delivery < self._last_delivery:
@@ -289,16 +298,32 @@ class Link:
         else:
             self._last_delivery = delivery
         self.clock.schedule_at(transfer, delivery)
+        if transfer is self._carried:
+            self.clock.call_at(transfer.sent_at, self._take_turn)
+
+    def _take_turn(self) -> None:
+        """Let the outbox say who is the next."""
+        assert self._outbox is not None
+        following = self._carried = self._outbox.take()
+        if following is not None:
+            following.ready_at = self.clock.time
+            self._launch(following)
 
     def _deliver(self, transfer: Transfer) -> None:
-        """Let the oldest transfer arrive; arrivals keep the order."""
+        """Let the oldest transfer arrive, unless it has failed; arrivals keep the order."""
         self._oldest = following = transfer.following
         if following is None:
             self._newest = None
         else:
             transfer.following = None  # who keeps the transfer does not keep all that came after it
+        self._lost += transfer.retransmitted_bytes
+        if transfer.fails:
+            transfer.fate = "failed"
+            self.observe(transfer)
+            return
         transfer.delivered_at = self.clock.time
         self._delivered += transfer.payload_bytes + transfer.header_bytes
-        self._lost += transfer.retransmitted_bytes
         self.observe(transfer)
+        if self.arrived is not None:
+            self.arrived(transfer)
         self.receive(transfer.content)

@@ -16,8 +16,8 @@ from sim.clock import Clock, seconds
 from sim.results import TABLES
 
 if TYPE_CHECKING:
-    from sim.link import Transfer
     from sim.messages import Message
+    from sim.transfer import Transfer
 
 ROWS_HELD = 1024
 """Rows of a table in memory as Python's objects before they become columns of Arrow, which are much smaller."""
@@ -103,7 +103,7 @@ class TransferRecorder:
 
     __slots__ = ("_add", "clock", "device", "direction", "group")
 
-    def __init__(self, table: Table, clock: Clock, device: str, group: str, direction: str) -> None:
+    def __init__(self, table: Table, clock: Clock, device: str, group: str | None, direction: str) -> None:
         self.clock = clock
         self.device = device
         self.group = group
@@ -120,6 +120,7 @@ class TransferRecorder:
             "payload_bytes",
             "header_bytes",
             "retransmitted_bytes",
+            "attempts",
             "queued_s",
             "start_s",
             "sent_s",
@@ -127,15 +128,17 @@ class TransferRecorder:
         )
 
     def record(self, transfer: Transfer) -> None:
-        """Add the row of a message that has arrived, or at the end of the run of one that has not."""
+        """Add the row of a message that has arrived or never will, or that the end of the run leaves on its way."""
         start, sent, delivered = transfer.start_at, transfer.sent_at, transfer.delivered_at
+        attempts = transfer.attempts
         if delivered is not None:
             status = "delivered"
         elif transfer.has_started(self.clock.time):
-            status = "in_flight"
+            status = transfer.fate or "in_flight"
         else:
-            status = "queued"
+            status = transfer.fate or "queued"
             start = None  # a link of its own knows it beforehand
+            attempts = 0
         message: Message = transfer.content
         self._add(
             (
@@ -150,6 +153,7 @@ class TransferRecorder:
                 transfer.payload_bytes,
                 transfer.header_bytes,
                 transfer.retransmitted_bytes,
+                attempts,
                 seconds(transfer.queued_at),
                 None if start is None else seconds(start),
                 None if sent is None else seconds(sent),

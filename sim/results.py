@@ -68,15 +68,20 @@ TRANSFERS = pa.schema(
         ("group", pa.string()),
         ("direction", pa.string()),  # up (device to cloud) or down
         ("message", pa.int64()),  # counts the messages of this device and direction from 0
-        ("kind", pa.string()),  # samples, statistics, update or answer
-        ("status", pa.string()),  # delivered, in_flight or queued (at the end of the run)
+        ("kind", pa.string()),  # samples, statistics, join, update, answer or acknowledgement
+        # delivered; dropped from a full outbox, superseded there by a newer version, failed for good in outages; at the
+        # end of the run queued or in_flight
+        ("status", pa.string()),
         ("samples", pa.int32()),  # images or predictions in the message; 0 for statistics and updates
         ("version", pa.int32()),  # version carried down; null on the way up
         ("payload_bytes", pa.int64()),  # as really encoded
         ("header_bytes", pa.int64()),
-        ("retransmitted_bytes", pa.int64()),  # lost on the way and sent again; sent = payload + header + this
+        # Lost on the way, or sent in attempts that failed, and sent again. Sent are payload, header and these once its
+        # turn has come; these alone where it failed for good.
+        ("retransmitted_bytes", pa.int64()),
+        ("attempts", pa.int32()),  # how often its sending began; 0 before its turn
         ("queued_s", pa.float64()),  # handed to the link
-        ("start_s", pa.float64()),  # first bit leaves; null while queued
+        ("start_s", pa.float64()),  # its turn: first bit leaves, unless the link is down; null before
         # Last bit leaves; a link of its own knows it beforehand, even where it lies beyond the end of the run.
         ("sent_s", pa.float64()),
         ("delivered_s", pa.float64()),  # null unless delivered
@@ -141,7 +146,7 @@ DEVICES = pa.schema(
         *(
             (f"{direction}link_{state}_bytes", pa.int64())
             for direction in ("up", "down")
-            for state in ("queued", "sent", "delivered", "lost", "in_flight")
+            for state in ("queued", "sent", "delivered", "lost", "in_flight", "dropped")
         ),
     ]
 )

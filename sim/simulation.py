@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,14 +15,13 @@ from models.fitting import fit
 from models.flops import Known, forward_flops
 from models.normalisation import AdaptableModel
 from models.strategies._interface import DeviceName, Laboratory
-from sim.cell import Cell
 from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
 from sim.conclusions import Conclusions
 from sim.device import Device
-from sim.link import Direction, Link, bits_per_second
+from sim.link import Link
 from sim.messages import Message
-from sim.recorder import TransferRecorder
+from sim.network import Network, channel_name
 from sim.streams import RandomStreams
 from sim.versions import VersionLog
 from sim.world import DeviceStream
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
     from scenarios.fleet import Group
-    from scenarios.network import Link as LinkSettings
     from scenarios.schema import Scenario
     from sim.recorder import Recorder
 
@@ -63,6 +62,7 @@ class Simulation:
         clock: the one clock, in nanoseconds.
         devices: by name, in the scenario's order.
         uplinks, downlinks: of each device.
+        channels: to several devices of a cell together, by name.
         cloud: None where the strategy has none.
         executor: runs the models.
         conclusions: of predictions whose results are not needed yet.
@@ -88,16 +88,7 @@ class Simulation:
         self.executor = Executor(placement)
         self.conclusions = Conclusions(placement.images_per_pass)
         self._streams = RandomStreams(scenario.seed)
-        self._cells = {
-            (name, way): Cell(self.clock, bits_per_second(getattr(cell, f"{way}link_mbps")))
-            for name, cell in scenario.cells.items()
-            for way in ("up", "down")
-        }
-        self._directions = {
-            (name, way): direction_of(group.link, way)
-            for name, group in scenario.groups.items()
-            for way in ("up", "down")
-        }
+        self._network = Network(scenario, self.clock, self._streams, recorder.transfers)
         self._edge_operations: Known = {}
         self._foundation_operations: Known = {}
         torch.manual_seed(scenario.seed)  # for layers that draw, such as dropout in training
@@ -110,27 +101,47 @@ class Simulation:
         self._deploy()
         agent = self.strategy.cloud
         self.devices = {name.name: self._device(name, group) for name, group in names.items()}
-        self.downlinks = {device.name.name: self._link(device, "down") for device in self.devices.values()}
+        self.uplinks: dict[str, Link] = {}
+        self.downlinks: dict[str, Link] = {}
+        for name, device in self.devices.items():
+            device.uplink, self.downlinks[name] = self._network.links(
+                name, device.name.group, device.settings.link, self._to_cloud, device.receive
+            )
+            self.uplinks[name] = device.uplink
+        self.channels: dict[str, Link] = {}
         self.cloud: Cloud | None = None
         if agent is not None:
-            members: dict[str, list[str]] = {student: [] for student in self.versions}
-            for name in names:
-                members[self.strategy.student(name)].append(name.name)
+            receivers = self._receivers()
             self.cloud = Cloud(
                 self.clock,
                 scenario.cloud,
                 agent,
                 self.executor,
                 {device.name.name: device.settings.upload_codec for device in self.devices.values()},
-                self.downlinks,
-                members,
+                self.downlinks | self.channels,
+                receivers,
                 self.versions,
                 data.shape,
                 recorder.updates,
             )
-        for device in self.devices.values():
-            device.uplink = self._link(device, "up")
-        self.uplinks = {name: device.uplink for name, device in self.devices.items()}
+
+    def _receivers(self) -> dict[str, list[str]]:
+        """Return by student the downlinks to its devices, and the channels to those that get versions together."""
+        found: dict[str, list[str]] = {student: [] for student in self.versions}
+        together: dict[tuple[str, str], list[Device]] = {}
+        for name in self._names:
+            device, student = self.devices[name.name], self.strategy.student(name)
+            cell = device.settings.link.cell
+            if cell is not None and self.scenario.cells[cell].updates == "multicast":
+                together.setdefault((cell, student), []).append(device)
+            else:
+                found[student].append(name.name)
+        for (cell, student), devices in together.items():
+            name = channel_name(cell, student)
+            links = [device.settings.link for device in devices]
+            self.channels[name] = self._network.channel(cell, student, links, partial(_to_all, devices))
+            found[student].append(name)
+        return found
 
     def _deploy(self) -> None:
         """Build the strategy from the deployed models."""
@@ -179,7 +190,7 @@ class Simulation:
             predicted,
             sum(count.correct for count in counts) / known if known else float("nan"),
             sum(link.ledger.sent for link in self.uplinks.values()),
-            sum(link.ledger.sent for link in self.downlinks.values()),
+            sum(link.ledger.sent for link in (*self.downlinks.values(), *self.channels.values())),
         )
 
     @property
@@ -192,6 +203,9 @@ class Simulation:
         self.conclusions.close()
         if self.cloud is not None:
             self.cloud.finish()
+        for channel in self.channels.values():
+            for transfer in channel.unfinished:
+                channel.observe(transfer)
         for name, device in self.devices.items():
             device.finish()
             ledgers: dict[str, int] = {}
@@ -257,36 +271,11 @@ class Simulation:
             self.conclusions,
         )
 
-    def _link(self, device: Device, way: str) -> Link:
-        link = device.settings.link
-        return Link(
-            self.clock,
-            self._directions[device.name.group, way],
-            lambda: self._streams.generator(f"{device.name.name}/{way}link"),
-            device.receive if way == "down" else self._to_cloud,
-            TransferRecorder(
-                self.recorder.transfers, self.clock, device.name.name, device.name.group, way
-            ).record,
-            None if link.cell is None else self._cells[link.cell, way],
-        )
-
     def _to_cloud(self, message: Message) -> None:
         if self.cloud is not None:
             self.cloud.receive(message)
 
 
-def direction_of(link: LinkSettings, way: str) -> Direction:
-    """Return the properties of one direction, `up` or `down`, of a link."""
-
-    def of(name: str) -> float:
-        own = getattr(link, f"{way}link_{name}")
-        return float(getattr(link, name) if own is None else own)
-
-    return Direction(
-        bandwidth_mbps=getattr(link, f"{way}link_mbps"),
-        latency_ms=of("latency_ms"),
-        jitter_ms=of("jitter_ms"),
-        loss=of("loss"),
-        packet_bytes=link.packet_bytes,
-        header_bytes=link.header_bytes,
-    )
+def _to_all(devices: list[Device], message: Message) -> None:
+    for device in devices:
+        device.receive(message)

@@ -13,7 +13,7 @@ from sim.bench.minimal_network import MinimalCell, MinimalLinks
 from sim.bench.result import Figure, Result
 from sim.cell import Cell
 from sim.clock import SECOND, Clock, Moment
-from sim.link import Direction, Link, Transfer, bits_per_second
+from sim.link import Direction, Link, bits_per_second
 from sim.messages import Message
 from sim.recorder import Recorder, TransferRecorder
 

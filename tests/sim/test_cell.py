@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sim.cell import Cell
 from sim.clock import SECOND, Clock
-from sim.link import Direction, Ledger, Link
+from sim.link import Direction, Link
+from sim.transfer import Ledger
 
 
 class Town:

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sim.clock import SECOND, Clock
-from sim.link import Direction, Ledger, Link, bits_per_second
+from sim.link import Direction, Link, bits_per_second
+from sim.transfer import Ledger
 
 BYTE_A_MICROSECOND = 8.0
 """Bandwidth in 10^6 bits per second at which a byte takes 1000 ns."""

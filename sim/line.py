@@ -1,0 +1,90 @@
+"""A line: a link's own capacity where it varies over time, or where outages interrupt it.
+
+What becomes of a message depends on the messages before it and on a capacity and outages that nothing in the run can
+change, so all is worked out when it is handed over, exactly: work is counted in bits times nanoseconds a second, and only
+the end of a message is rounded up to a whole nanosecond, which never adds up over a busy period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sim.clock import SECOND
+from sim.outages import Watch, next_attempt
+from sim.timeline import Timeline, interrupted
+
+if TYPE_CHECKING:
+    from sim.link import Access
+    from sim.transfer import Transfer
+
+BYTE = 8 * SECOND
+"""Work of a byte: bits, each one second's worth of nanoseconds at one bit per second."""
+
+
+class Line:
+    """One direction of one link's own capacity, as `sim.link.Sharing` that nobody shares.
+
+    An outage either pauses a message, or makes the attempt to send it fail: then all that was sent is lost, and the whole
+    message is sent again after a pause.
+    """
+
+    def __init__(self, pieces: Iterator[tuple[int, int]]) -> None:
+        """Take the capacity as pieces of a start in nanoseconds and a rate in bits per second."""
+        self._pieces = pieces
+
+    def join(self, access: Access) -> Line:
+        """Become the line of a link."""
+        self._access = access
+        self._watch = None
+        pieces = self._pieces
+        if access.outages is not None and access.retry is None:
+            pieces = interrupted(pieces, iter(access.outages))
+        elif access.outages is not None:
+            self._watch = Watch(access.outages)
+        self._timeline = Timeline(pieces)
+        self._free_at: int | None = 0
+        self._work = 0  # that the timeline must have done before the next message's turn
+        return self
+
+    def catch_up(self, now: int) -> None:
+        """Do nothing: all is known."""
+
+    def accept(self, transfer: Transfer) -> None:
+        """Work out a message's turn and its end, or that it has none."""
+        if self._free_at is None:
+            return  # what is before it never ends
+        if self._free_at <= transfer.ready_at:
+            self._free_at = transfer.ready_at
+            self._work = self._timeline.work_until(transfer.ready_at)
+        transfer.start_at = self._free_at
+        if self._watch is None or self._access.retry is None:
+            self._work += transfer.wire_bytes * BYTE
+            end = self._timeline.time_of(self._work)
+        else:
+            end = self._attempt(transfer, self._free_at, self._watch)
+        self._free_at = transfer.sent_at = end
+        if end is not None:
+            self._access.sent(transfer)
+
+    def _attempt(self, transfer: Transfer, time: int, watch: Watch) -> int | None:
+        """Send until an attempt comes through or is the last, and return when that is."""
+        retry, timeline = self._access.retry, self._timeline
+        assert retry is not None
+        whole = transfer.wire_bytes * BYTE
+        while True:
+            outage = watch.next(time)
+            if outage is None or outage.down > time:
+                end = timeline.time_of(self._work + whole)
+                if outage is None or (end is not None and end <= outage.down):
+                    self._work += whole
+                    return end
+                failed_at = outage.down
+                transfer.waste((timeline.work_until(failed_at) - self._work) // BYTE)
+            else:
+                failed_at = time
+            time, transfer.attempts, goes_on = next_attempt(failed_at, transfer.attempts, retry, watch)
+            self._work = timeline.work_until(time)
+            if not goes_on:
+                transfer.fails = True
+                return time

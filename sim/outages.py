@@ -1,0 +1,126 @@
+"""When something is down: outages that were planned or come at random, independent of all that happens in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+from itertools import count
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from sim.clock import nanoseconds
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from scenarios.network import Outages as OutageSettings
+    from scenarios.network import Retry
+
+
+MOST_DOUBLINGS = 64
+"""Times that a pause is multiplied at most, so that no number grows beyond bounds."""
+
+
+class Outage(NamedTuple):
+    """From `down` to before `up`, in nanoseconds; None: for good."""
+
+    down: int
+    up: int | None
+
+
+class Outages:
+    """Outages in their order, apart from each other, known as far as anybody has asked: many walk along the same."""
+
+    def __init__(self, ahead: Iterator[Outage]) -> None:
+        self._known: list[Outage] = []
+        self._ahead = ahead
+
+    def __iter__(self) -> Iterator[Outage]:
+        for place in count():
+            if place == len(self._known):
+                following = next(self._ahead, None)
+                if following is None:
+                    return
+                self._known.append(following)
+            yield self._known[place]
+
+
+class Watch:
+    """One who walks along outages, for times that never decrease."""
+
+    __slots__ = ("_ahead", "_outage")
+
+    def __init__(self, outages: Outages) -> None:
+        self._ahead = iter(outages)
+        self._outage = next(self._ahead, None)
+
+    def next(self, time: int) -> Outage | None:
+        """Return the outage at `time`, in nanoseconds, or else the next one; None where there is none any more."""
+        while self._outage is not None and self._outage.up is not None and self._outage.up <= time:
+            self._outage = next(self._ahead, None)
+        return self._outage
+
+
+def planned(settings: OutageSettings) -> Iterator[Outage]:
+    """Yield the scheduled outages."""
+    for down_s, up_s in settings.scheduled_s:
+        yield Outage(nanoseconds(down_s), nanoseconds(up_s))
+
+
+def random(settings: OutageSettings, generator: np.random.Generator) -> Iterator[Outage]:
+    """Yield outages without end: up and down for exponential times, up at first."""
+    time = 0
+    while True:
+        down = time + max(1, nanoseconds(generator.exponential(settings.mean_up_s)))
+        time = down + max(1, nanoseconds(generator.exponential(settings.mean_down_s)))
+        yield Outage(down, time)
+
+
+def union(*several: Outages) -> Outages | None:
+    """Return when any of several is down; None where there is none of them."""
+    if not several:
+        return None
+    return several[0] if len(several) == 1 else Outages(_united(merge(*several, key=attrgetter("down"))))
+
+
+def _united(ahead: Iterator[Outage]) -> Iterator[Outage]:
+    held: Outage | None = None
+    for outage in ahead:
+        if held is None:
+            held = outage
+        elif held.up is None:
+            break
+        elif outage.down > held.up:
+            yield held
+            held = outage
+        elif outage.up is None or outage.up > held.up:
+            held = Outage(held.down, outage.up)
+    if held is not None:
+        yield held
+
+
+class Attempt(NamedTuple):
+    """What follows a failure: the time in nanoseconds, how many attempts there have been, and whether it goes on."""
+
+    time: int
+    attempts: int
+    goes_on: bool
+
+
+def next_attempt(failed_at: int, attempts: int, retry: Retry, watch: Watch) -> Attempt:
+    """Return when an attempt first finds the link up again, or when the last one has failed.
+
+    The n-th failure is followed by a pause of first_backoff_s * factor^(n-1), at most longest_backoff_s; an attempt that
+    finds the link down fails at once. A link that is down for good is not tried again.
+    """
+    time = failed_at
+    while True:
+        outage = watch.next(time)
+        if attempts == retry.most_attempts or (outage and outage.down <= time and outage.up is None):
+            return Attempt(time, attempts, False)
+        pause_s = retry.first_backoff_s * retry.factor ** min(attempts - 1, MOST_DOUBLINGS)
+        time += nanoseconds(min(pause_s, retry.longest_backoff_s))
+        attempts += 1
+        outage = watch.next(time)
+        if outage is None or outage.down > time:
+            return Attempt(time, attempts, True)
