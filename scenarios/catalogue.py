@@ -23,6 +23,8 @@ DATASETS = "models.datasets"
 MODELS = "models.sources"
 CORRUPTIONS = "models.corruptions"
 CRITERIA = "models.criteria"
+BANDWIDTHS = "sim.bandwidths"
+LATENCIES = "sim.latencies"
 
 
 @cache
