@@ -75,9 +75,7 @@ def number_or(number: Any, room: str, field: str) -> Any:
     """Build the type of a number, or of a choice among the room's settings whose `field` holds the name."""
 
     def tag(value: Any) -> Any:
-        if isinstance(value, int | float):
-            return "number"
-        return value.get(field) if isinstance(value, dict) else getattr(value, field, None)
+        return value.get(field) if isinstance(value, dict) else getattr(value, field, "number")
 
     message = f"must be a number, or a mapping whose `{field}` is one of: {', '.join(names(room))}"
     return _choice(room, tag, message, Annotated[number, Tag("number")])

@@ -65,7 +65,10 @@ def _no_mapping(_: ErrorDetails, place: Place, value: Any) -> Mistake:
 
 def _unknown_choice(error: ErrorDetails, place: Place, value: Any) -> Mistake:
     """Point at the name that a mapping chooses by, where it gives one."""
-    field, names = structure.selector(place.declared), structure.choices(place.declared)
+    field = structure.selector(place.declared)
+    names = [
+        name for name, declared in structure.choices(place.declared).items() if structure.fields(declared)
+    ]
     one_of = f"must be one of: {', '.join(names)}"
     if field is not None and isinstance(value, dict) and field in value:
         return Mistake((*place.path, field), value[field], with_suggestion(one_of, value[field]))
@@ -96,7 +99,7 @@ _WAYS: dict[str, Callable[[ErrorDetails, Place, Any], Mistake]] = {
 def _meaning(place: Place) -> str:
     """Return what a missing field is for, in brackets: its choices, or the start of its description."""
     names = structure.choices(place.declared) or structure.choices(structure.item(place.declared))
-    if names:
+    if names and all(map(structure.fields, names.values())):
         keyed = structure.item(place.declared) is None and structure.selector(place.declared) is None
         return f" ({'a mapping with one of the keys' if keyed else 'one of'}: {', '.join(names)})"
     owner = place.owner

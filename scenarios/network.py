@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -11,8 +11,25 @@ from scenarios import catalogue
 from scenarios.settings import Name, NonNegative, Positive, Settings
 
 if TYPE_CHECKING:
-    from sim.bandwidths import Base as BandwidthModel
-    from sim.latencies import Base as LatencyDistribution
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+
+    class BandwidthModel(Protocol):
+        """What `sim.bandwidths` offers."""
+
+        def pieces(self, generator: Callable[[], np.random.Generator]) -> Iterator[tuple[int, int]]:
+            """Yield times in nanoseconds, from 0 on, and the bits per second from then on."""
+
+    class LatencyDistribution(Protocol):
+        """What `sim.latencies` offers."""
+
+        @property
+        def least_ms(self) -> float:
+            """No draw is below it."""
+
+        def sampler(self, generator: np.random.Generator) -> Callable[[], float]:
+            """Return what draws a latency in seconds."""
 
     Bandwidth = float | BandwidthModel
     Latency = float | LatencyDistribution
@@ -80,7 +97,7 @@ class Outbox(Settings):
     capacity_bytes: Annotated[int, Field(ge=0)] | None = None
     """Bytes on the wire that can wait; null for any number."""
     overflow: Literal["drop_oldest", "drop_newest", "drop_least_informative"] = "drop_oldest"
-    """Which message goes when another does not fit; the least informative has the lowest mean entropy of its samples."""
+    """Which message goes when another does not fit; the least informative has the lowest mean entropy of samples."""
 
     @property
     def bounded(self) -> bool:
@@ -128,15 +145,15 @@ class Link(Settings):
     outages: Outages | None = None
     """When the link is down, in both directions; what has been sent arrives all the same."""
     on_outage: Literal["pause", "retry"] = "pause"
-    """What becomes of a message that an outage of its link, cell or region meets: it goes on afterwards, or all that was
-    sent of it is lost and it is sent again."""
+    """What becomes of a message that an outage of its link, cell or region meets: it goes on afterwards, or all that
+    was sent of it is lost and it is sent again."""
     retry: Retry = Retry()
     """How it is sent again."""
     outbox: Outbox = Outbox()
     """Bounds what waits on the device for the uplink."""
     superseded: Superseded = "keep"
-    """What becomes of a version that still waits for the downlink when a newer one is published: it is sent all the same,
-    dropped, or replaced by the newer one in its place."""
+    """What becomes of a version that still waits for the downlink when a newer one is published: it is sent all the
+    same, dropped, or replaced by the newer one in its place."""
     cell: Name | None = None
     """The one of `cells` whose capacity the devices share; uplink_mbps and downlink_mbps then limit each device."""
     region: Name | None = None

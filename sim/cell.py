@@ -12,8 +12,8 @@ sent again as a whole.
 
 Nobody needs to know of an end before the message can arrive, the shortest latency of the cell's links later. So the
 cell works out what happens together, in its order, when the first of it may matter: it wakes up at most once
-in such a latency, and for as many messages as there are by then. Where there is no latency it wakes up each time. Whoever
-reads an account lets the cell catch up, which changes neither what happens nor its order.
+in such a latency, and for as many messages as there are by then. Where there is no latency it wakes up each time.
+Whoever reads an account lets the cell catch up, which changes neither what happens nor its order.
 
 Accuracy: times are counted in 2^-48 ns, ends rounded up; service in the work of one bit per second in that time,
 rounded down. So a cell never serves more than its capacity, and no message ends early. The backlogs of two such

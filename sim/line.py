@@ -1,8 +1,8 @@
 """A line: a link's own capacity where it varies over time, or where outages interrupt it.
 
 What becomes of a message depends on the messages before it and on a capacity and outages that nothing in the run can
-change, so all is worked out when it is handed over, exactly: work is counted in bits times nanoseconds a second, and only
-the end of a message is rounded up to a whole nanosecond, which never adds up over a busy period.
+change, so all is worked out when it is handed over. That is exact (`sim.timeline`): only the end of a message is
+rounded up to a whole nanosecond, which never adds up over a busy period.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from sim.transfer import Transfer
 
 BYTE = 8 * SECOND
-"""Work of a byte: bits, each one second's worth of nanoseconds at one bit per second."""
+"""Work of a byte, in billionths of a bit."""
 
 
 class Line:
     """One direction of one link's own capacity, as `sim.link.Sharing` that nobody shares.
 
-    An outage either pauses a message, or makes the attempt to send it fail: then all that was sent is lost, and the whole
-    message is sent again after a pause.
+    An outage either pauses a message, or makes the attempt to send it fail: then all that was sent is lost, and the
+    whole message is sent again after a pause.
     """
 
     def __init__(self, pieces: Iterator[tuple[int, int]]) -> None:

@@ -1,14 +1,14 @@
 """Links: transfers in exact arithmetic, one after another, and the account of their bytes.
 
-A message of n payload bytes is cut into packets with a header each. Every packet is lost with a fixed probability p and
-sent again until it arrives (selective repeat), so the number of lost packets is negative binomial, with mean p / (1 - p)
-for each packet; the lost ones take their time on the link like the others. The goodput is so on average
+A message of n payload bytes is cut into packets with a header each. Every packet is lost with a fixed probability p
+and sent again until it arrives (selective repeat), so the number of lost packets is negative binomial, with mean
+p / (1 - p) for each packet; the lost ones take their time on the link like the others. The goodput is so on average
 bandwidth * (1 - p) * payload / (payload + header): the efficiency of ideal selective repeat, Bertsekas and Gallager,
 Data Networks, 2nd edition, section 2.4.
 
 One message of the link is carried after another: at the link's constant bandwidth, by a line whose capacity varies or
-which outages interrupt (`sim.line`), or by its share of a cell (`sim.cell`). The message arrives a propagation delay and
-a random jitter after its last bit has left, but never before the message sent ahead of it.
+which outages interrupt (`sim.line`), or by its share of a cell (`sim.cell`). The message arrives a propagation delay
+and a random jitter after its last bit has left, but never before the message sent ahead of it.
 
 A message on a link of its own costs one event, its arrival: with first-in first-out service all else is decided when
 it is handed over, and the account is drawn up when somebody reads it. Where messages wait in an outbox (`sim.outbox`),
@@ -28,8 +28,7 @@ from sim.transfer import Ledger, Sent, Transfer
 if TYPE_CHECKING:
     import numpy as np
 
-    from scenarios.network import Retry
-    from sim.latencies import Base as Latency
+    from scenarios.network import LatencyDistribution, Retry
     from sim.outages import Outages
     from sim.outbox import Outbox
 
@@ -57,7 +56,7 @@ class Direction:
     packet_bytes: int = 1460
     header_bytes: int = 40
     message_overhead_bytes: int = 0
-    latency: Latency | None = None
+    latency: LatencyDistribution | None = None
 
     def packets(self, payload_bytes: int) -> int:
         """Return into how many packets a message is cut, at least one."""

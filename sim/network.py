@@ -1,4 +1,4 @@
-"""The network that a scenario describes: links, the cells and regions that they are a part of, and when these are down."""
+"""The network that a scenario describes: links, the cells and regions they belong to, and when all these are down."""
 
 from __future__ import annotations
 
@@ -173,8 +173,9 @@ class Network:
         if settings is None:
             return None
         several = [Outages(planned(settings))] if settings.scheduled_s else []
-        if settings.mean_up_s is not None:
-            several.append(Outages(random(settings, self._streams.generator(f"{name}/outages"))))
+        if settings.mean_up_s is not None and settings.mean_down_s is not None:
+            generator = self._streams.generator(f"{name}/outages")
+            several.append(Outages(random(settings.mean_up_s, settings.mean_down_s, generator)))
         return union(*several)
 
 

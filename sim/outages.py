@@ -67,12 +67,12 @@ def planned(settings: OutageSettings) -> Iterator[Outage]:
         yield Outage(nanoseconds(down_s), nanoseconds(up_s))
 
 
-def random(settings: OutageSettings, generator: np.random.Generator) -> Iterator[Outage]:
+def random(mean_up_s: float, mean_down_s: float, generator: np.random.Generator) -> Iterator[Outage]:
     """Yield outages without end: up and down for exponential times, up at first."""
     time = 0
     while True:
-        down = time + max(1, nanoseconds(generator.exponential(settings.mean_up_s)))
-        time = down + max(1, nanoseconds(generator.exponential(settings.mean_down_s)))
+        down = time + max(1, nanoseconds(generator.exponential(mean_up_s)))
+        time = down + max(1, nanoseconds(generator.exponential(mean_down_s)))
         yield Outage(down, time)
 
 
@@ -84,17 +84,15 @@ def union(*several: Outages) -> Outages | None:
 
 
 def _united(ahead: Iterator[Outage]) -> Iterator[Outage]:
-    held: Outage | None = None
-    for outage in ahead:
-        if held is None:
-            held = outage
-        elif held.up is None:
+    held = next(ahead, None)
+    for down, up in ahead:
+        if held is None or held.up is None:
             break
-        elif outage.down > held.up:
+        if down > held.up:
             yield held
-            held = outage
-        elif outage.up is None or outage.up > held.up:
-            held = Outage(held.down, outage.up)
+            held = Outage(down, up)
+        else:
+            held = Outage(held.down, None if up is None else max(held.up, up))
     if held is not None:
         yield held
 
@@ -110,8 +108,8 @@ class Attempt(NamedTuple):
 def next_attempt(failed_at: int, attempts: int, retry: Retry, watch: Watch) -> Attempt:
     """Return when an attempt first finds the link up again, or when the last one has failed.
 
-    The n-th failure is followed by a pause of first_backoff_s * factor^(n-1), at most longest_backoff_s; an attempt that
-    finds the link down fails at once. A link that is down for good is not tried again.
+    The n-th failure is followed by a pause of first_backoff_s * factor^(n-1), at most longest_backoff_s; an attempt
+    that finds the link down fails at once. A link that is down for good is not tried again.
     """
     time = failed_at
     while True:

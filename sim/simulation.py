@@ -129,18 +129,17 @@ class Simulation:
         """Return by student the downlinks to its devices, and the channels to those that get versions together."""
         found: dict[str, list[str]] = {student: [] for student in self.versions}
         together: dict[tuple[str, str], list[Device]] = {}
-        for name in self._names:
-            device, student = self.devices[name.name], self.strategy.student(name)
-            cell = device.settings.link.cell
+        for device in self.devices.values():
+            student, cell = self.strategy.student(device.name), device.settings.link.cell
             if cell is not None and self.scenario.cells[cell].updates == "multicast":
                 together.setdefault((cell, student), []).append(device)
             else:
-                found[student].append(name.name)
+                found[student].append(device.name.name)
         for (cell, student), devices in together.items():
-            name = channel_name(cell, student)
+            channel = channel_name(cell, student)
             links = [device.settings.link for device in devices]
-            self.channels[name] = self._network.channel(cell, student, links, partial(_to_all, devices))
-            found[student].append(name)
+            self.channels[channel] = self._network.channel(cell, student, links, partial(_to_all, devices))
+            found[student].append(channel)
         return found
 
     def _deploy(self) -> None:

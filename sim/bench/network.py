@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     import simpy
 
+    from sim.transfer import Transfer
+
 NAME = "network"
 SUMMARY = (
     "Round trips of a fleet per processor second without models, over private links and over a shared cell: 10 kB up, "

@@ -225,7 +225,7 @@ def test_limits_of_a_link(field, value, ok):
     if ok:
         assert getattr(Link.model_validate(data), field) == value
     else:
-        assert [location for location, _ in errors(Link, data)] == [(field,)]
+        assert [location[0] for location, _ in errors(Link, data)] == [field]
 
 
 CELL = {"uplink_mbps": 5, "downlink_mbps": math.inf}
@@ -262,7 +262,7 @@ def test_cells_that_do_not_match_the_links(data, message):
 @pytest.mark.parametrize("rate", [0, -1, math.nan, "5", None])
 def test_a_cell_has_a_rate(rate):
     found = errors(Scenario, in_cells({"town": {**CELL, "uplink_mbps": rate}}, a="town"))
-    assert [location for location, _ in found] == [("cells", "town", "uplink_mbps")]
+    assert [location[:3] for location, _ in found] == [("cells", "town", "uplink_mbps")]
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a b", "a/b", "..", "é", "x" * 81])

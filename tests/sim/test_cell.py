@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sim.cell import Cell
 from sim.clock import SECOND, Clock
-from sim.link import Direction, Link
+from sim.link import Access, Direction, Link
 from sim.transfer import Ledger
 
 
@@ -313,9 +313,9 @@ def test_a_cell_wakes_up_once_in_a_latency_for_all_messages(devices):
 
 def test_links_of_one_limit_form_a_tier():
     town = Town(10**6, [None, 1000, None, 1000, 5])
-    shares = [town.cell.join(limit, 0, lambda transfer: None) for limit in (None, 1000, 5)]
+    shares = [town.cell.join(Access(limit, 0, lambda transfer: None)) for limit in (None, 1000, 5)]
     assert len({id(share.tier) for share in shares}) == 3
-    assert Town(None, [1000]).cell.join(1000, 0, lambda transfer: None) is None
+    assert Town(None, [1000]).cell.join(Access(1000, 0, lambda transfer: None)) is None
 
 
 def test_a_fresh_link_has_an_empty_ledger():

@@ -139,6 +139,7 @@ def test_messages_are_recorded_with_what_is_known_of_them(tmp_path):
         common
         | sizes
         | {"message": number, "version": number + 1, "status": status, "queued_s": 0.0}
+        | {"attempts": 0 if start is None else 1}
         | {
             name: None if time is None else time / SECOND
             for name, time in (("start_s", start), ("sent_s", sent), ("delivered_s", delivered))

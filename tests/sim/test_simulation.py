@@ -6,8 +6,8 @@ import pytest
 
 from scenarios.network import Link
 from sim.link import Direction
+from sim.network import direction_of
 from sim.results import TABLES
-from sim.simulation import direction_of
 
 NOISE = {"corruption": "gaussian_noise", "severity": 3}
 STATES = ("queued", "sent", "delivered", "lost", "in_flight")
