@@ -92,7 +92,7 @@ def _united(ahead: Iterator[Outage]) -> Iterator[Outage]:
             yield held
             held = Outage(down, up)
         else:
-            held = Outage(held.down, None if up is None else max(held.up, up))
+            held = Outage(held.down, up if up is None or up > held.up else held.up)
     if held is not None:
         yield held
 
