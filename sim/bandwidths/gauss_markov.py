@@ -3,8 +3,8 @@
 x(k+1) = m + a (x(k) - m) + s sqrt(1 - a^2) w(k) with standard normal w, mean m, standard deviation s and
 a = exp(-step_s / memory_s); x(0) has the stationary distribution, normal with mean m and deviation s.
 
-Source: B. Liang and Z. J. Haas, Predictive Distance-Based Mobility Management for PCS Networks, INFOCOM 1999, eq. 1,
-where the process is a speed.
+Source: B. Liang and Z. J. Haas, Predictive Distance-Based Mobility Management for PCS Networks, INFOCOM 1999,
+where the process is a velocity.
 """
 
 from __future__ import annotations
