@@ -1,0 +1,424 @@
+"""What holds in every run, on fleets that are drawn at random; a new law is a function in LAWS."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import HealthCheck, given, settings
+
+from sim.results import TABLES
+from tests.sim.fluid_solver import FluidLink, constant, solve
+from tests.sim.random_scenarios import scenarios
+
+WAYS = ("up", "down")
+SLICES = 101
+
+
+@dataclass
+class Run:
+    """What a run has left behind.
+
+    Attributes:
+        scenario: as validated.
+        end: of the run, in nanoseconds like all times here.
+        batches, transfers, updates, devices: rows of the tables, where `start_s` and its like are `start`, in whole
+            nanoseconds.
+        accounts: after each slice of the run, of each link (device, way) the ledger and of each device the counts.
+
+    """
+
+    scenario: object
+    end: int
+    batches: list
+    transfers: list
+    updates: list
+    devices: list
+    accounts: list
+
+    def settings(self, device):
+        """Return the settings of a device's group."""
+        return self.scenario.groups[device.rpartition("-")[0]]
+
+    def epoch(self, time):
+        """Return how many resets there have been by a time."""
+        return sum(ns(reset) <= time for reset in self.scenario.resets_s)
+
+    def sent(self, device, way, *kinds):
+        """Return a device's messages one way in order, perhaps of some kinds alone."""
+        found = [
+            row
+            for row in self.transfers
+            if (row["device"], row["direction"]) == (device, way) and (not kinds or row["kind"] in kinds)
+        ]
+        return sorted(found, key=lambda row: row["message"])
+
+    def seen(self, device):
+        """Return a device's batches in order."""
+        return sorted((row for row in self.batches if row["device"] == device), key=lambda row: row["batch"])
+
+    @property
+    def names(self):
+        return [row["device"] for row in self.devices]
+
+
+def ns(time_s):
+    """Return seconds as the whole nanoseconds that they were."""
+    return round(time_s * 10**9)
+
+
+def rows(path):
+    """Read a table, with times in nanoseconds."""
+    table = pq.read_table(path)
+    times = {
+        name
+        for name in table.schema.names
+        if name.endswith("_s") and table.schema.field(name).type == pa.float64()
+    }
+    return [
+        {
+            name.removesuffix("_s") if name in times else name: ns(value)
+            if name in times and value is not None
+            else value
+            for name, value in row.items()
+        }
+        for row in table.to_pylist()
+    ]
+
+
+def run(tiny, folder, changes):
+    """Make a run in slices."""
+    scenario = tiny.scenario(**changes)
+    simulation = tiny.simulation(scenario, folder)
+    accounts = []
+
+    def look(_):
+        links = {(name, "up"): link for name, link in simulation.uplinks.items()}
+        links |= {(name, "down"): link for name, link in simulation.downlinks.items()}
+        counts = {name: asdict(device.counts) for name, device in simulation.devices.items()}
+        accounts.append(({key: vars(link.ledger) for key, link in links.items()}, counts))
+
+    with simulation.recorder, simulation.executor:
+        simulation.run(look, slices=SLICES)
+        simulation.finish()
+    tables = {name.removesuffix(".parquet"): rows(folder / name) for name in TABLES}
+    return Run(scenario=scenario, end=simulation.end, accounts=accounts, **tables)
+
+
+# Accounts.
+
+
+def accounts_balance_at_every_slice(run):
+    assert len(run.accounts) == SLICES
+    for ledgers, counts in run.accounts:
+        for ledger in ledgers.values():
+            assert ledger["sent"] == ledger["delivered"] + ledger["lost"] + ledger["in_flight"]
+            assert min(ledger.values()) >= 0
+        for count in counts.values():
+            states = ("predicted", "queued", "in_progress", "dropped", "damaged")
+            assert count["arrived"] == sum(count[state] for state in states)
+            assert min(count.values()) >= 0
+            assert count["correct"] <= count["predicted"]
+
+
+def what_has_happened_stays_so(run):
+    """Sums of what is over never fall."""
+    for (ledgers, counts), (later_ledgers, later_counts) in pairwise(run.accounts):
+        for key, ledger in ledgers.items():
+            later = later_ledgers[key]
+            assert all(ledger[state] <= later[state] for state in ("sent", "delivered", "lost"))
+            assert ledger["queued"] + ledger["sent"] <= later["queued"] + later["sent"]
+        for name, count in counts.items():
+            over = ("arrived", "predicted", "dropped", "correct", "uploaded")
+            assert all(count[state] <= later_counts[name][state] for state in over)
+
+
+def tables_agree_with_the_accounts(run):
+    ledgers, counts = run.accounts[-1]
+    for row in run.devices:
+        name = row["device"]
+        batches = Counter()
+        for batch in run.seen(name):
+            batches[batch["status"]] += batch["samples"]
+            batches["correct"] += batch["correct"] or 0
+        batches["arrived"] = sum(
+            batches[state] for state in ("predicted", "queued", "in_progress", "dropped")
+        )
+        batches["uploaded"] = sum(message["samples"] for message in run.sent(name, "up", "samples"))
+        expected = {state: batches[state] for state in counts[name]}
+        assert counts[name] == expected
+        assert {state: row[f"samples_{state}"] for state in counts[name]} == expected
+        assert row["flops"] == sum(batch["flops"] for batch in run.seen(name))
+        for way in WAYS:
+            sent = run.sent(name, way)
+            assert [message["message"] for message in sent] == list(range(len(sent)))
+            expected = dict.fromkeys(("queued", "sent", "delivered", "lost", "in_flight"), 0)
+            for message in sent:
+                arriving, lost = (
+                    message["payload_bytes"] + message["header_bytes"],
+                    message["retransmitted_bytes"],
+                )
+                if message["status"] != "queued":
+                    expected["sent"] += arriving + lost
+                if message["status"] == "delivered":
+                    expected["delivered"] += arriving
+                    expected["lost"] += lost
+                else:
+                    expected[message["status"]] += arriving + lost
+            assert ledgers[name, way] == expected
+            assert {state: row[f"{way}link_{state}_bytes"] for state in expected} == expected
+
+
+# Devices.
+
+
+def serve(arrivals, durations, capacity, overflow, end):
+    """Return when each batch begins, by number, and which are dropped: one server and a bounded queue.
+
+    Args:
+        arrivals: in nanoseconds.
+        durations: likewise; infinite for a batch that is never done.
+        capacity, overflow: as in the scenario.
+        end: nothing begins at or after it.
+
+    """
+    begins, dropped, waiting, free_at = {}, set(), [], 0
+    for number, arrival in enumerate([*arrivals, end]):
+        while waiting and max(free_at, arrivals[waiting[0]]) < arrival:
+            first = waiting.pop(0)
+            begins[first] = max(free_at, arrivals[first])
+            free_at = begins[first] + durations[first]
+        if arrival == end:
+            break
+        if len(waiting) >= capacity:
+            lost = number if overflow == "drop_newest" else waiting.pop(0)
+            dropped.add(lost)
+            if lost == number:
+                continue
+        waiting.append(number)
+    return begins, dropped
+
+
+def devices_work_whenever_there_is_work(run):
+    for name in run.names:
+        settings, batches = run.settings(name), run.seen(name)
+        assert [batch["batch"] for batch in batches] == list(range(len(batches)))
+        arrivals = [batch["arrival"] for batch in batches]
+        assert arrivals == sorted(arrivals)
+        assert not arrivals or arrivals[-1] < run.end
+        durations = []
+        for batch in batches:
+            by_itself = batch["version"] is not None
+            if batch["status"] == "predicted":
+                assert batch["arrival"] <= batch["start"] <= batch["completion"] < run.end
+            if batch["status"] == "predicted" and by_itself:
+                computing = math.ceil(batch["flops"] / settings.compute.gflops)
+                assert (
+                    batch["completion"] - batch["start"]
+                    == ns(settings.compute.overhead_ms / 1000) + computing
+                )
+                durations.append(batch["completion"] - batch["start"])
+            else:
+                durations.append(math.inf if by_itself else 0)
+        begins, dropped = serve(
+            arrivals, durations, settings.queue.capacity, settings.queue.overflow, run.end
+        )
+        assert {b["batch"]: b["start"] for b in batches if b["start"] is not None} == begins
+        assert {batch["batch"] for batch in batches if batch["status"] == "dropped"} == dropped
+
+
+def uploads_come_from_batches(run):
+    """What a device keeps is sent as soon as it is judged, unless a reset came before; what it asks, at once."""
+    for name in run.names:
+        uploads = Counter(
+            (m["queued"], m["samples"]) for m in run.sent(name, "up", "samples") if m["samples"]
+        )
+        judged = Counter()
+        answered = Counter()
+        for batch in run.seen(name):
+            if batch["start"] is None:
+                continue
+            if batch["version"] is None:
+                judged[batch["start"], batch["samples"]] += 1
+                if batch["status"] == "predicted":
+                    answered[batch["completion"], batch["samples"]] += 1
+            elif batch["kept"]:
+                judged[batch["completion"], batch["kept"]] += 1
+        assert uploads <= judged
+        assert run.scenario.resets_s or uploads == judged
+        answers = run.sent(name, "down", "answer")
+        assert (
+            Counter((m["delivered"], m["samples"]) for m in answers if m["delivered"] is not None) == answered
+        )
+
+
+# Links.
+
+
+def messages_leave_and_arrive_in_order(run):
+    for name in run.names:
+        link = run.settings(name).link
+        for way in WAYS:
+            own, jitter = (getattr(link, f"{way}link_{what}") for what in ("latency_ms", "jitter_ms"))
+            latency = ns((link.latency_ms if own is None else own) / 1000)
+            jitter = link.jitter_ms if jitter is None else jitter
+            free_at = arrived_at = 0
+            waits = False
+            for message in run.sent(name, way):
+                queued, start, sent, delivered = (
+                    message[what] for what in ("queued", "start", "sent", "delivered")
+                )
+                assert queued < run.end
+                assert message["status"] == (
+                    "queued" if start is None else "in_flight" if delivered is None else "delivered"
+                )
+                assert not (waits and start is not None)  # behind one whose turn has not come
+                waits = start is None
+                if start is not None:
+                    assert start == max(queued, free_at)
+                    assert start <= run.end
+                if sent is not None and start is not None:
+                    assert start <= sent
+                    free_at = sent
+                if delivered is not None:
+                    assert delivered < run.end
+                    assert delivered >= max(sent + latency, arrived_at)
+                    assert jitter or delivered == sent + latency
+                    arrived_at = delivered
+                elif sent is not None and not jitter:
+                    assert sent + latency >= run.end
+
+
+def links_and_cells_are_fair(run):
+    """Every turn and end is that of exact fluid service."""
+    places = defaultdict(list)
+    for name in run.names:
+        for way in WAYS:
+            cell = run.settings(name).link.cell
+            places[cell or name, way].append(name)
+    for (place, way), names in places.items():
+        cell = run.scenario.cells.get(place)
+        capacity = math.inf if cell is None else getattr(cell, f"{way}link_mbps")
+        links = [
+            FluidLink("here", constant(rate(getattr(run.settings(name).link, f"{way}link_mbps"))))
+            for name in names
+        ]
+        sent = [run.sent(name, way) for name in names]
+        messages = [
+            (message["queued"], number, 8 * bytes_of(message))
+            for number, own in enumerate(sent)
+            for message in own
+        ]
+        flights, _ = solve({"here": constant(rate(capacity))}, links, messages)
+        for own, expected in zip(sent, flights, strict=True):
+            for message, flight in zip(own, expected, strict=True):
+                if message["start"] is None:
+                    assert flight.start + 1 > run.end
+                else:
+                    assert math.ceil(flight.start) <= message["start"] <= math.ceil(flight.start) + 1
+                if message["sent"] is None:
+                    assert flight.end + 1 > run.end
+                else:
+                    assert math.ceil(flight.end) <= message["sent"] <= math.ceil(flight.end) + 1
+
+
+def rate(mbps):
+    return None if math.isinf(mbps) else round(mbps * 10**6)
+
+
+def bytes_of(message):
+    return message["payload_bytes"] + message["header_bytes"] + message["retransmitted_bytes"]
+
+
+# The cloud and its versions.
+
+
+def the_cloud_works_on_what_has_arrived(run):
+    cloud = run.scenario.cloud
+    arrivals = {m["delivered"] for name in run.names for m in run.sent(name, "up")}
+    finishes = {step["finish"] for step in run.updates}
+    for step in run.updates:
+        assert step["ready"] in arrivals
+        assert step["ready"] <= step["start"] <= step["finish"]
+        assert step["start"] == step["ready"] or step["start"] in finishes
+        assert step["start"] < run.end
+        if step["finish"] < run.end:
+            computing = math.ceil(step["flops"] / cloud.gflops)
+            assert step["finish"] - step["start"] == ns(cloud.overhead_ms / 1000) + computing
+        running = [s for s in run.updates if s["start"] <= step["start"] < s["finish"]]
+        assert len(running) <= cloud.accelerators
+        assert len({other["student"] for other in running}) == len(running)
+    for kind in ("batch", "answer"):
+        for step in run.updates:
+            taken = sum(
+                s["new_samples"] for s in run.updates if s["kind"] == kind and s["start"] <= step["start"]
+            )
+            there = sum(
+                message["samples"]
+                for name in run.names
+                for message in run.sent(name, "up", "samples")
+                if message["delivered"] is not None and message["delivered"] <= step["start"]
+            )
+            assert taken <= there
+
+
+def versions_follow_one_another(run):
+    """Since the last reset the cloud has published 1, 2, ..., each as its step finished and to all of its devices."""
+    published = defaultdict(list)
+    for step in sorted(run.updates, key=lambda step: step["step"]):
+        if step["version"] is not None:
+            own = published[step["student"], run.epoch(step["finish"])]
+            own.append(step["finish"])
+            assert step["version"] == len(own)
+    for row in run.devices:
+        sent = defaultdict(list)
+        for message in run.sent(row["device"], "down", "update"):
+            sent[run.epoch(message["queued"])].append((message["version"], message["queued"]))
+        for epoch in range(len(run.scenario.resets_s) + 1):
+            assert sent[epoch] == list(enumerate(published[row["student"], epoch], 1))
+
+
+def versions_are_used_from_their_delivery_on(run):
+    for row in run.devices:
+        updates = run.sent(row["device"], "down", "update")
+        for batch in run.seen(row["device"]):
+            if batch["start"] is None or batch["version"] is None:
+                continue
+            epoch = run.epoch(batch["start"])
+            current = [
+                m for m in updates if run.epoch(m["queued"]) == epoch and m["queued"] <= batch["start"]
+            ]
+            held = [m for m in current if m["delivered"] is not None and m["delivered"] <= batch["start"]]
+            assert batch["version"] == max((m["version"] for m in held), default=0)
+            if batch["version_age"] is not None:
+                published = held[-1]["queued"] if held else 0
+                assert batch["version_age"] == batch["start"] - published
+                assert batch["versions_behind"] == len(current) - len(held)
+
+
+LAWS = (
+    accounts_balance_at_every_slice,
+    what_has_happened_stays_so,
+    tables_agree_with_the_accounts,
+    devices_work_whenever_there_is_work,
+    uploads_come_from_batches,
+    messages_leave_and_arrive_in_order,
+    links_and_cells_are_fair,
+    the_cloud_works_on_what_has_arrived,
+    versions_follow_one_another,
+    versions_are_used_from_their_delivery_on,
+)
+
+
+@given(scenarios())
+@settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # the fixture never changes
+def test_laws(tiny, tmp_path_factory, changes):
+    finished = run(tiny, tmp_path_factory.mktemp("fleet"), changes)
+    for law in LAWS:
+        law(finished)
