@@ -6,14 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
+from scenarios.profile import Profiled
 from scenarios.settings import Name, NonNegative, Positive, Settings
 
 
-class Link(Settings):
+class Link(Profiled):
     """A device's own link; the directions do not disturb each other.
 
     Messages are cut into packets; each lost packet is sent again until it arrives, and every copy takes time.
     """
+
+    profiles = "links"
 
     uplink_mbps: Positive
     """Device to cloud, 10^6 bits per second; `.inf` for no limit."""
@@ -36,6 +39,10 @@ class Link(Settings):
     """Largest payload of one packet."""
     header_bytes: Annotated[int, Field(ge=0)] = 40
     """Header of each packet (TCP/IPv4 without options)."""
+    transmit_w: NonNegative | None = None
+    """Power of the radio while it sends, beyond what the device draws anyway; null where it is not known."""
+    receive_w: NonNegative | None = None
+    """Power of the radio while it receives, likewise."""
     cell: Name | None = None
     """The one of `cells` whose capacity the devices share; uplink_mbps and downlink_mbps then limit each device."""
 
