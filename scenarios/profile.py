@@ -92,6 +92,7 @@ class Profiled(Settings):
         schema = super().__get_pydantic_json_schema__(core, handler)
         described = handler.resolve_ref_schema(schema)
         described["type"] = ["object", "string"]
+        described["properties"]["profile"]["examples"] = list(names(cls.profiles))
         required = described.pop("required", [])
         described["anyOf"] = [{"required": required}, {"required": ["profile"]}]
         return schema

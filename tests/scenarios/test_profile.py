@@ -283,3 +283,4 @@ def test_the_schema_for_editors_lets_a_profile_stand_for_the_rest():
         assert described[name]["type"] == ["object", "string"]
         assert described[name]["anyOf"] == [{"required": required}, {"required": ["profile"]}]
         assert "required" not in described[name]
+    assert "lte" in described["Link"]["properties"]["profile"]["examples"]
