@@ -27,8 +27,8 @@ cloud: {profile: v100, accelerators: 2}
 since nobody but you needs to know its source. It has to give what the settings require: `gflops`, or `uplink_mbps` and
 `downlink_mbps`.
 
-To compare profiles in a study or with `--set`, replace the whole (`groups.lte.link: [lte, 5g]`): where figures are given
-beside the profile, as in every resolved scenario, another name changes none of them.
+To compare profiles in a study or with `--set`, replace the whole (`groups.lte.link: [lte, 5g]`): where figures are
+given beside the profile, as in every resolved scenario, another name changes none of them.
 
 Where a profile gives one direction a figure of its own (`downlink_latency_ms`), it takes precedence over the figure
 for both directions, yours included: replace the field that the profile gives. A figure that a profile does not give has
