@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from scenarios import catalogue
-from scenarios.settings import NonNegative, Settings
+from scenarios.profile import Profiled
+from scenarios.settings import NonNegative
 
 if TYPE_CHECKING:
     from models.update_codecs import Base as UpdateCodec
@@ -15,8 +16,10 @@ else:
     UpdateCodec = catalogue.tagged_by_field(catalogue.UPDATE_CODECS, "codec")
 
 
-class Cloud(Settings):
+class Cloud(Profiled):
     """Where the foundation model lives: a step takes overhead_ms + FLOPs / gflops on one accelerator."""
+
+    profiles = "accelerators"
 
     accelerators: Annotated[int, Field(ge=1)] = 1
     """Steps that can run at a time; steps of one student never overlap."""

@@ -8,7 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
 from scenarios.network import Link
-from scenarios.settings import NonNegative, Settings
+from scenarios.profile import Profiled
+from scenarios.settings import NonNegative, Positive, Settings
 from scenarios.world import Shift, Stream
 
 if TYPE_CHECKING:
@@ -17,13 +18,21 @@ else:
     ImageCodec = catalogue.tagged_by_field(catalogue.CODECS, "codec")
 
 
-class Compute(Settings):
+class Compute(Profiled):
     """A device's processor: a forward pass takes overhead_ms + FLOPs / gflops."""
+
+    profiles = "devices"
 
     gflops: Annotated[float, Field(ge=1e-6)]
     """Sustained throughput in 10^9 floating-point operations per second; `.inf` for instant passes."""
     overhead_ms: NonNegative = 0.0
     """Fixed cost of each batch."""
+    memory_mb: Positive | None = None
+    """Working memory, 10^6 bytes; null where it is not known. It is told, and limits nothing."""
+    idle_w: NonNegative | None = None
+    """Power of the whole device while it computes nothing, radio apart; null where it is not known."""
+    busy_w: NonNegative | None = None
+    """Power of the whole device while it computes, radio apart; null where it is not known."""
 
 
 class Queue(Settings):

@@ -22,6 +22,9 @@ from scenarios.structure import ABSENT
 
 LIBRARY = pathlib.Path(__file__).parent / "library"
 
+PROFILED = ("compute", "link")
+"""The parts of a group that a profile may fill in."""
+
 
 class ScenarioError(Exception):
     """The scenario, or what was set from outside, is at fault; `mistakes` has one line for each mistake."""
@@ -80,12 +83,15 @@ def dump(settings: Settings) -> str:
 def content_hash(scenario: Scenario, known: dict[pathlib.Path, str] | None = None) -> str:
     """Return the SHA-256, in hex, of the scenario with every default, files standing for their contents.
 
-    What is only told of it stays out: its name and description, the strategies' labels, and whose budget a strategy
-    has taken over where it is known. A folder stands for the names and sizes of all files in it: to read 50 000
-    images would take minutes. The result is the same for equal scenarios, wherever their files lie. What stands for
-    files is looked up in `known` and noted there, so that many scenarios read the same files once.
+    What is only told of it stays out: its name and description, the strategies' labels, the profiles whose figures it
+    holds, and whose budget a strategy has taken over where it is known. A folder stands for the names and sizes of all
+    files in it: to read 50 000 images would take minutes. The result is the same for equal scenarios, wherever their
+    files lie. What stands for files is looked up in `known` and noted there, so that many scenarios read the same files
+    once.
     """
     told = scenario.model_dump(exclude={"name", "description"})
+    for profiled in [told["cloud"], *(group[part] for group in told["groups"].values() for part in PROFILED)]:
+        del profiled["profile"]
     told["groups"] = list(told["groups"].items())  # their order decides which device comes first
     for model in told["models"].values():
         place, _, function = (model or {}).get("factory", "").rpartition(":")

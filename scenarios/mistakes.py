@@ -35,10 +35,12 @@ def explain(draft: Draft, errors: Iterable[ErrorDetails]) -> list[Mistake]:
         for error, place in found
         if error["type"] == "extra_forbidden"
     }
+    without_profile = [error["loc"][:-1] for error, _ in found if error["type"] == "profile"]
     return [
         _WAYS.get(error["type"], _wrong_value)(error, place, draft.value(place.path))
         for error, place in found
         if not (error["type"] == "missing" and place.path in misspelt)
+        and not (error["type"] == "missing" and error["loc"][:-1] in without_profile)
         and not (error["type"] == "too_short" and _is_long_enough(error))
     ]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 from pydantic import Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
+from scenarios.profile import Profiled
 from scenarios.settings import Name, NonNegative, Positive, Settings
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Outages(Settings):
     """Intervals [from, to] in seconds, in order and apart from each other."""
     mean_up_s: Positive | None = None
     """Mean of the exponential times between random outages; null for none of these."""
-    mean_down_s: Positive | None = None
+    mean_down_s: Positive | None = Field(default=None, validate_default=True)
     """Mean of the exponential duration of random outages."""
 
     @field_validator("scheduled_s")
@@ -105,12 +106,14 @@ class Outbox(Settings):
         return self.messages is not None or self.capacity_bytes is not None
 
 
-class Link(Settings):
+class Link(Profiled):
     """A device's own link; the directions do not disturb each other.
 
     Messages are cut into packets; each lost packet is sent again until it arrives, and every copy takes time. With a
     loss p that leaves on average (1 - p) * payload / (payload + headers) of the bandwidth as goodput.
     """
+
+    profiles = "links"
 
     uplink_mbps: Bandwidth
     """Device to cloud, 10^6 bits per second; `.inf` for no limit, or a model of how it changes."""
@@ -154,6 +157,10 @@ class Link(Settings):
     superseded: Superseded = "keep"
     """What becomes of a version that still waits for the downlink when a newer one is published: it is sent all the
     same, dropped, or replaced by the newer one in its place."""
+    transmit_w: NonNegative | None = None
+    """Power of the radio while it sends, beyond what the device draws anyway; null where it is not known."""
+    receive_w: NonNegative | None = None
+    """Power of the radio while it receives, likewise."""
     cell: Name | None = None
     """The one of `cells` whose capacity the devices share; uplink_mbps and downlink_mbps then limit each device."""
     region: Name | None = None

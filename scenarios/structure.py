@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
+from scenarios.settings import Settings
 from scenarios.yaml_reader import Path
 
 ABSENT: Any = object()
@@ -31,7 +32,7 @@ def locate(root: Any, data: Any, location: tuple[str | int, ...]) -> Place:
     """Follow a pydantic location through `root` and the user's `data`.
 
     The path leaves out what pydantic adds: the tag of a choice, the position in a list that the user gave as
-    a single value, and the mark of a key.
+    a single value, the field for which a bare name stands, and the mark of a key.
     """
     path: Path = ()
     owner, declared, value = None, root, data
@@ -46,6 +47,8 @@ def locate(root: Any, data: Any, location: tuple[str | int, ...]) -> Place:
             continue
         if item(declared) is not None and not isinstance(value, list):
             declared = item(declared)
+        elif isinstance(value, str) and part == selector(declared):
+            owner, declared = declared, child(declared, part)
         else:
             owner, declared = declared, child(declared, part)
             path, value = (*path, part), get(value, part)
@@ -73,11 +76,12 @@ def choices(declared: Any) -> dict[str, type[BaseModel]]:
 
 
 def selector(declared: Any) -> str | None:
-    """Return the field that holds the name of a choice, as `codec`; None where there is none."""
+    """Return the field for which a bare name stands, as `codec` or `profile`; None where there is none."""
     for tag, cls in choices(declared).items():
         if fields(cls):  # a choice can offer a number too
             return next((name for name, info in cls.model_fields.items() if info.default == tag), None)
-    return None
+    bare = _bare(declared)
+    return bare.shorthand if isinstance(bare, type) and issubclass(bare, Settings) else None
 
 
 def chosen(declared: Any, value: Any) -> Any:

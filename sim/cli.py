@@ -251,18 +251,21 @@ def schema() -> None:
 
 
 @app.command("list")
-def list_names() -> None:
-    """List what a scenario can name: packaged scenarios, strategies, models, data sets, codecs, corruptions."""
-    from rich.table import Table  # noqa: PLC0415
+def list_names(
+    title: Annotated[
+        str | None, typer.Argument(help="Show this alone: devices, links, strategies or another title.")
+    ] = None,
+) -> None:
+    """List what a scenario can name: packaged scenarios, strategies, models, data sets, codecs, corruptions, profiles.
 
-    from sim.listing import listing  # noqa: PLC0415
+    Profiles of devices, links and accelerators are shown with their figures.
+    """
+    from sim.listing import TitleError, tables  # noqa: PLC0415
 
-    for title, rows in listing().items():
-        table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
-        for name, description in rows:
-            table.add_row(f"  {name}", description)
-        output.print(table)
-        output.print()
+    with mistakes(TitleError):
+        for table in tables(title):
+            output.print(table)
+            output.print()
 
 
 @app.command()

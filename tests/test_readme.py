@@ -1,9 +1,11 @@
 """The README's scenario is one, and its mistake is told as the README says."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scenarios import loader, study_loader
 from sim.ablation import variants
@@ -39,6 +41,14 @@ def test_the_study_is_valid(tmp_path, monkeypatch):
     Path("study.yaml").write_text(text)
     plan = study_loader.load("study.yaml", variants)
     assert (len(plan.points), len(plan.seeds)) == (3, 5)
+
+
+def test_the_profiles_fit(scenario):
+    (text,) = (text for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "profile:" in text)
+    overrides = [f"groups.cameras.{part}={json.dumps(value)}" for part, value in yaml.safe_load(text).items()]
+    cameras = loader.load(scenario, overrides).groups["cameras"]
+    assert (cameras.compute.profile, cameras.compute.memory_mb) == ("raspberry-pi-4", 4295)
+    assert (cameras.link.profile, cameras.link.uplink_mbps, cameras.link.downlink_mbps) == ("lte", 3, 12.74)
 
 
 def test_commands_and_files_exist():

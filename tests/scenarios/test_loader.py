@@ -87,7 +87,7 @@ def test_seed_and_overrides():
         (
             "cloud:\n",
             "cloud:\n  cores: 3\n",
-            "9: cloud.cores: unknown field 'cores'; allowed: accelerators, gflops, overhead_ms, update_codec",
+            "9: cloud.cores: unknown field 'cores'; allowed: profile, accelerators, gflops, overhead_ms, update_codec",
         ),
         (
             "cloud:\n",

@@ -52,6 +52,11 @@ def changed(data, *texts):
             {"groups": {"a": {"upload_codec": {"codec": "png", "compression": 1}}}},
         ),
         (
+            {"groups": {"a": {"compute": "raspberry-pi-4"}}},
+            "groups.a.compute.gflops=3",
+            {"groups": {"a": {"compute": {"profile": "raspberry-pi-4", "gflops": 3}}}},
+        ),
+        (
             {"groups": {"a": {}}},
             "groups.a.schedule.0.severity=1",
             {"groups": {"a": {"schedule": [{"severity": 1}]}}},

@@ -3,6 +3,7 @@ import pytest
 from models.codecs.jpeg import Jpeg
 from models.strategies.source import Source
 from scenarios import structure
+from scenarios.cloud import Cloud
 from scenarios.fleet import Group, Queue
 from scenarios.network import Link
 from scenarios.schema import Models, Scenario
@@ -23,6 +24,8 @@ from scenarios.structure import ABSENT
             Jpeg,
         ),
         ({"groups": {"a b": {}}}, ("groups", "a b", "[key]"), ("groups", "a b"), None),
+        ({"cloud": "v100"}, ("cloud", "profile"), ("cloud",), Cloud),
+        ({"cloud": {"profile": "v100"}}, ("cloud", "profile"), ("cloud", "profile"), Cloud),
     ],
 )
 def test_locations_without_what_pydantic_adds(data, location, path, owner):
@@ -48,6 +51,11 @@ def test_a_choice_by_field():
     assert structure.chosen(declared, {"codec": "jpeg"}) is Jpeg
     assert structure.chosen(declared, {"codec": "gif"}) is None
     assert structure.default(Group, "upload_codec") == "png"
+
+
+def test_a_bare_name_stands_for_a_profile():
+    assert structure.selector(structure.child(Group, "link")) == "profile"
+    assert structure.selector(structure.child(Group, "queue")) is None
 
 
 def test_what_is_no_choice():

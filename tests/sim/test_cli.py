@@ -230,6 +230,19 @@ def test_list_shows_what_can_be_named():
         assert name in words
 
 
+def test_list_shows_one_title_alone():
+    status, out, _ = cema("list", "links")
+    assert status == 0
+    assert "nb-iot" in out.split()
+    assert "raspberry-pi-4" not in out.split()
+
+
+def test_list_refuses_an_unknown_title():
+    status, _, err = cema("list", "link")
+    assert status == 2
+    assert err.startswith("link: did you mean 'links'? must be one of: ")
+
+
 def test_messages_go_to_standard_error_as_they_are():
     assert errors.stderr
     assert errors.soft_wrap
