@@ -85,16 +85,18 @@ def union(*several: Outages) -> Outages | None:
 
 def _united(ahead: Iterator[Outage]) -> Iterator[Outage]:
     held = next(ahead, None)
+    if held is None:
+        return
+    begin, end = held
     for down, up in ahead:
-        if held is None or held.up is None:
+        if end is None:
             break
-        if down > held.up:
-            yield held
-            held = Outage(down, up)
+        if down > end:
+            yield Outage(begin, end)
+            begin, end = down, up
         else:
-            held = Outage(held.down, up if up is None or up > held.up else held.up)
-    if held is not None:
-        yield held
+            end = None if up is None else max(end, up)
+    yield Outage(begin, end)
 
 
 class Attempt(NamedTuple):
