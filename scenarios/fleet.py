@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
+from scenarios.life import DeviceClock, Life
 from scenarios.network import Link
 from scenarios.settings import NonNegative, Settings
 from scenarios.world import Shift, Stream
@@ -24,6 +25,10 @@ class Compute(Settings):
     """Sustained throughput in 10^9 floating-point operations per second; `.inf` for instant passes."""
     overhead_ms: NonNegative = 0.0
     """Fixed cost of each batch."""
+    idle_w: NonNegative | None = None
+    """Power while it waits, in watts; left out, it is unknown."""
+    busy_w: NonNegative | None = None
+    """Power while it computes, in watts; left out, it is unknown."""
 
 
 class Queue(Settings):
@@ -33,6 +38,8 @@ class Queue(Settings):
     """Batches that can wait, beside the one in progress."""
     overflow: Literal["drop_oldest", "drop_newest"] = "drop_oldest"
     """Which batch a full queue loses when another arrives."""
+    skip_after_s: NonNegative | None = None
+    """A batch that arrived longer ago than this when its turn comes is dropped; left out, none is too old."""
 
 
 class Group(Settings):
@@ -57,6 +64,10 @@ class Group(Settings):
     A round is then over when the device is back where it began."""
     compute: Compute
     queue: Queue = Queue()
+    life: Life | None = None
+    """When devices join, leave and crash; left out, all are there from start to end."""
+    clock: DeviceClock = DeviceClock()
+    """How exactly devices keep time."""
     link: Link
     upload_codec: ImageCodec = Field(default="png", validate_default=True)
     """How images are encoded for the way up."""
@@ -66,6 +77,14 @@ class Group(Settings):
         """Corruption and severity of all that its devices can meet, each once."""
         listed = [condition for shift in self.schedule for condition in shift.conditions]
         return tuple(dict.fromkeys([*listed, ("none", 0)] if self.afterwards == "clean" else listed))
+
+    @field_validator("clock")
+    @classmethod
+    def _paces_something(cls, clock: DeviceClock, info: ValidationInfo) -> DeviceClock:
+        stream: Stream | None = info.data.get("stream")
+        if clock.drift_ppm and stream is not None and stream.arrival != "periodic":
+            raise ValueError(f"a clock paces periodic batches alone; the stream's are {stream.arrival}")
+        return clock
 
     @field_validator("schedule")
     @classmethod

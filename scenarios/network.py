@@ -36,6 +36,10 @@ class Link(Settings):
     """Largest payload of one packet."""
     header_bytes: Annotated[int, Field(ge=0)] = 40
     """Header of each packet (TCP/IPv4 without options)."""
+    transmit_w: NonNegative | None = None
+    """Power of the radio while it sends, beyond the device's own, in watts; left out, it is unknown."""
+    receive_w: NonNegative | None = None
+    """Power of the radio while it receives, beyond the device's own, in watts; left out, it is unknown."""
     cell: Name | None = None
     """The one of `cells` whose capacity the devices share; uplink_mbps and downlink_mbps then limit each device."""
 

@@ -19,6 +19,8 @@ from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
 from sim.conclusions import Conclusions
 from sim.device import Device
+from sim.energy import Airtime, energies
+from sim.life import history
 from sim.link import Direction, Link, bits_per_second
 from sim.messages import Message
 from sim.recorder import TransferRecorder
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from models.rendering import Renderer
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
+    from models.strategies._interface import EdgeAgent
     from scenarios.fleet import Group
     from scenarios.network import Link as LinkSettings
     from scenarios.schema import Scenario
@@ -98,6 +101,7 @@ class Simulation:
             for name, group in scenario.groups.items()
             for way in ("up", "down")
         }
+        self._airtimes: dict[tuple[str, str], Airtime] = {}
         self._edge_operations: Known = {}
         self._foundation_operations: Known = {}
         torch.manual_seed(scenario.seed)  # for layers that draw, such as dropout in training
@@ -195,18 +199,22 @@ class Simulation:
         for name, device in self.devices.items():
             device.finish()
             ledgers: dict[str, int] = {}
+            present, busy = device.presence.present(self.clock.time), device.busy
             for way, link in (("up", self.uplinks[name]), ("down", self.downlinks[name])):
                 for transfer in link.unfinished:
                     link.observe(transfer)
                 ledgers |= {f"{way}link_{state}_bytes": value for state, value in vars(link.ledger).items()}
+            airtimes = (self._airtime(name, way) for way in ("up", "down"))
             counts = {f"samples_{state}": value for state, value in asdict(device.counts).items()}
             self.recorder.devices.add(
                 device=name,
                 group=device.name.group,
                 student=self.strategy.student(device.name),
                 version=device.agent.version,
-                busy_s=seconds(device.busy),
+                present_s=seconds(present),
+                busy_s=seconds(busy),
                 flops=device.flops,
+                **energies(device.settings.compute, device.settings.link, present, busy, *airtimes),
                 **counts,
                 **ledgers,
             )
@@ -255,11 +263,21 @@ class Simulation:
             self.versions.get(self.strategy.student(name)),
             self.recorder.batches,
             self.conclusions,
+            lambda: self._redeploy(name),
+            None if group.life is None else history(group.life, self._life(name), self.end),
         )
 
+    def _life(self, name: DeviceName) -> Callable[[], np.random.Generator]:
+        return lambda: self._streams.generator(f"{name.name}/life")
+
+    def _redeploy(self, name: DeviceName) -> EdgeAgent:
+        """Return a fresh agent for one device."""
+        self.executor.finish_steps()  # as in `_reset`
+        return self.strategy.edge(name)
+
     def _link(self, device: Device, way: str) -> Link:
-        link = device.settings.link
-        return Link(
+        settings = device.settings.link
+        link = Link(
             self.clock,
             self._directions[device.name.group, way],
             lambda: self._streams.generator(f"{device.name.name}/{way}link"),
@@ -267,8 +285,16 @@ class Simulation:
             TransferRecorder(
                 self.recorder.transfers, self.clock, device.name.name, device.name.group, way
             ).record,
-            None if link.cell is None else self._cells[link.cell, way],
+            None if settings.cell is None else self._cells[settings.cell, way],
         )
+        if (settings.transmit_w if way == "up" else settings.receive_w) is not None:
+            self._airtimes[device.name.name, way] = Airtime(link)
+        return link
+
+    def _airtime(self, device: str, way: str) -> int:
+        """Return for how many nanoseconds messages were on their way out; 0 where nobody asks."""
+        spent = self._airtimes.get((device, way))
+        return 0 if spent is None else spent.total
 
     def _to_cloud(self, message: Message) -> None:
         if self.cloud is not None:
