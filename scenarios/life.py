@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from scenarios.settings import NonNegative, Settings
 
@@ -18,26 +18,28 @@ class Spread(Settings):
 
     from_s: NonNegative
     """The earliest."""
-    to_s: Moment
+    to_s: NonNegative
     """The latest."""
 
     @field_validator("to_s")
     @classmethod
     def _comes_later(cls, to_s: float, info: ValidationInfo) -> float:
         from_s = info.data.get("from_s")
-        if from_s is not None and to_s <= from_s:
-            raise ValueError(f"must be after from_s, {from_s:g}")
+        if from_s is not None and to_s < from_s:
+            raise ValueError(f"must not be before from_s, {from_s:g}")
         return to_s
 
 
-def _kind(value: Any) -> str:
-    return "spread" if isinstance(value, dict | Spread) else "moment"
+def _at(value: Any) -> Any:
+    if isinstance(value, int | float):
+        return {"from_s": value, "to_s": value}
+    if not isinstance(value, dict | Spread):
+        raise ValueError("must be a number of seconds or {from_s: SECONDS, to_s: SECONDS}")
+    return value
 
 
-Joins = Annotated[
-    Annotated[NonNegative, Tag("moment")] | Annotated[Spread, Tag("spread")], Discriminator(_kind)
-]
-Leaves = Annotated[Annotated[Moment, Tag("moment")] | Annotated[Spread, Tag("spread")], Discriminator(_kind)]
+Spreading = Annotated[Spread, BeforeValidator(_at, json_schema_input_type=NonNegative | Spread)]
+"""A spread, or a number of seconds for one moment that all devices share."""
 
 
 class Life(Settings):
@@ -47,9 +49,9 @@ class Life(Settings):
     comes, or comes back, it tells the cloud which version it holds.
     """
 
-    joins_s: Joins = 0.0
+    joins_s: Spreading = Spread(from_s=0.0, to_s=0.0)
     """When a device is first there: a number, or `{from_s, to_s}` for a moment of each device's own."""
-    leaves_s: Leaves | None = None
+    leaves_s: Spreading | None = None
     """When it leaves for good, likewise. Leaving is orderly: it finishes the batch in progress and begins no other;
     the batches in its queue stay there."""
     mean_absent_s: Moment | None = None
@@ -71,13 +73,10 @@ class Life(Settings):
 
     @field_validator("leaves_s")
     @classmethod
-    def _joins_first(cls, leaves_s: float | Spread | None, info: ValidationInfo) -> float | Spread | None:
-        joins_s = info.data.get("joins_s")
-        if leaves_s is None or joins_s is None:
-            return leaves_s
-        latest = joins_s.to_s if isinstance(joins_s, Spread) else joins_s
-        if (leaves_s.from_s if isinstance(leaves_s, Spread) else leaves_s) <= latest:
-            raise ValueError(f"must be after joins_s, by {latest:g} s")
+    def _joins_first(cls, leaves_s: Spread | None, info: ValidationInfo) -> Spread | None:
+        joins_s: Spread | None = info.data.get("joins_s")
+        if leaves_s is not None and joins_s is not None and leaves_s.from_s <= joins_s.to_s:
+            raise ValueError(f"must be later than joins_s, {joins_s.to_s:g}")
         return leaves_s
 
     @field_validator("mean_present_s")

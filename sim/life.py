@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import simpy
 from simpy.events import URGENT
 
-from scenarios.life import Spread
 from sim.clock import Clock, Moment, nanoseconds
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from scenarios.life import Life
+    from scenarios.life import Life, Spread
 
 
 class Absence(NamedTuple):
@@ -62,10 +61,8 @@ def absences(
     return ((absence.begin, absence.end) for absence in history(life, generator, until))
 
 
-def _moment(described: float | Spread, generator: np.random.Generator) -> int:
-    if isinstance(described, Spread):
-        return nanoseconds(generator.uniform(described.from_s, described.to_s))
-    return nanoseconds(described)
+def _moment(spread: Spread, generator: np.random.Generator) -> int:
+    return nanoseconds(generator.uniform(spread.from_s, spread.to_s))
 
 
 def _exponential(mean_s: float, generator: np.random.Generator) -> int:
