@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.criteria._chain import KEPT
 from models.strategies._interface import LOCAL, Decision, DeviceName
@@ -141,7 +143,7 @@ def make(
         conclusions,
         lambda: FakeAgent(clock, decide, calls=agent.calls),
         iter(away)
-        if away
+        if away is not None
         else settings.life and history(settings.life, lambda: np.random.default_rng(0), END),
     )
     device.uplink = FakeLink()
@@ -595,3 +597,44 @@ def test_a_reset_while_a_device_is_away_is_found_when_it_is_back():
     device.clock.run()
     assert device.uplink.sent == [(4, joining("camera-0", 0, 1))]
     assert new.calls == [(3.0, "forward", 1), (4.0, "conclude", 1)]
+
+
+@settings(max_examples=60)
+@given(
+    gaps=st.lists(st.floats(0.0, 2.0), min_size=1, max_size=25),
+    crashes=st.lists(st.tuples(st.floats(0.01, 4.0), st.floats(0.01, 4.0), st.booleans()), max_size=8),
+    state=st.sampled_from(["kept", "lost"]),
+    skip_after_s=st.none() | st.floats(0.0, 2.0),
+    consequential=st.booleans(),
+)
+def test_every_batch_is_accounted_for_at_every_event_of_any_life(
+    gaps, crashes, state, skip_after_s, consequential
+):
+    away, time = [], 0
+    for up, down, crashed in crashes:
+        begin = time + round(up * SECOND)
+        time = begin + round(down * SECOND)
+        away.append(Absence(begin, time, crashed))
+    life = {"crashes_s": [1], "restart_s": 1, "state": state}  # the moments are those in `away`
+    arrivals = np.cumsum(gaps).tolist()
+    device = make(
+        arrivals, capacity=2, versions=VersionLog(), life=life, away=away, skip_after_s=skip_after_s
+    )
+    device.agent.consequential = consequential
+    counts = device.counts
+    while device.clock.peek() != float("inf"):
+        device.clock.step()
+        ends = counts.predicted, counts.dropped, counts.missed, counts.lost
+        assert counts.arrived == sum(ends) + counts.queued + counts.in_progress
+        assert min(*ends, counts.queued, counts.in_progress) >= 0
+        assert 0 <= device.presence.present(device.clock.time) <= device.clock.time
+    device.conclusions.settle()
+    assert sorted(row["batch"] for row in device.table) == list(range(len(arrivals)))
+    assert counts.arrived == SAMPLES * len(arrivals) == sum(ends)
+    assert device.busy <= device.presence.present(device.clock.time)
+    for row in device.table:
+        at = round(row["arrival_s"] * SECOND)
+        there = not any(absence.begin <= at < absence.end for absence in away)
+        assert there == (row["status"] != "missed")
+        if skip_after_s is not None and row["start_s"] is not None:
+            assert row["start_s"] - row["arrival_s"] <= skip_after_s + 1e-9
