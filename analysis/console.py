@@ -13,10 +13,11 @@ from analysis.comparison import comparison
 from analysis.intervals import UNITS_TO_RESOLVE
 from analysis.reading import Source, folders_of, read_manifest
 from analysis.tables import accuracy_by_shift
-from analysis.units import NOT_KNOWN, bytes_text, percent_text, seconds_text, shift_text
+from analysis.units import NOT_KNOWN, bytes_text, joules_text, percent_text, seconds_text, shift_text
 from sim.results import MANIFEST
 
 _COSTS = ("worst\ndevice", "upload\nshare", "uplink\ndownlink", "updates\nage p50", "latency\np50, p95")
+_ENERGY = "energy_j_per_1000_predictions"
 _CAPTION = "brackets: 95 % interval across the devices of this one seed; age: of the version that predicted"
 _UNRESOLVED = f"not resolved: the interval contains zero, or fewer than {UNITS_TO_RESOLVE['devices']} devices"
 MOST_NAMED = 3
@@ -41,8 +42,12 @@ def result_table(source: Source) -> Table:
         table.add_column(f"difference\nto {reference}", justify="right", no_wrap=True)
     for header in _COSTS:
         table.add_column(header, justify="right")
+    powered = any(row[_ENERGY] is not None for row in rows)
+    if powered:
+        table.add_column("energy per\n1000 pred.", justify="right")
     for row in rows:
         cells = [_name(row), _with_interval(row), *([_difference(row)] if several else []), *_costs(row)]
+        cells += [joules_text(row[_ENERGY])] if powered else []
         table.add_row(*(Text(cell) for cell in cells))
     return table
 

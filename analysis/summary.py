@@ -14,11 +14,12 @@ from analysis.intervals import ratio_interval, weighted_quantiles
 from analysis.reading import read_manifest, read_predicted, read_table
 from analysis.traffic import traffic_by_device
 from analysis.units import shift_name
-from sim.results import SUMMARY
+from sim.results import ENERGY, SUMMARY
 
 _DIRECTIONS = {"uplink": "up", "downlink": "down"}
 _STATES = ("queued", "sent", "delivered", "lost", "in_flight")
-_DAMAGED = "samples_damaged"  # not in every result folder
+_DAMAGED = "samples_damaged"  # this and the next not in every result folder
+_ENERGY = [f"energy_{part}_j" for part in ENERGY]
 
 
 def write_summary(folder: Path) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def summarise(folder: Path) -> dict[str, Any]:
         **_timing(predicted, anything_published=updates["updates_published"] > 0),
         **updates,
         **_devices(folder),
+        **_energy(folder, int(predicted["samples"].sum())),
         "simulated_s": manifest["simulated_s"],
         "wall_s": manifest.get("wall_s"),
     }
@@ -85,10 +87,11 @@ def _accuracy_by(batches: pd.DataFrame, key: str) -> dict[str, float]:
 
 def _samples(folder: Path, predicted: pd.DataFrame) -> dict[str, int]:
     arrived = read_table(folder, "batches", ["status", "samples"])
+    by_status = arrived.groupby("status")["samples"].sum()
     return {
         "samples": int(arrived["samples"].sum()),
         "predicted_samples": int(predicted["samples"].sum()),
-        "dropped_samples": int(arrived.loc[arrived["status"] == "dropped", "samples"].sum()),
+        **{f"{status}_samples": int(by_status.get(status, 0)) for status in ("dropped", "missed", "lost")},
     }
 
 
@@ -141,6 +144,19 @@ def _devices(folder: Path) -> dict[str, Any]:
     }
     damaged = {"damaged_samples": int(totals[_DAMAGED])} if _DAMAGED in totals else {}
     return {"device_flops": int(totals["flops"]), "ledger": ledger, **damaged}
+
+
+def _energy(folder: Path, predictions: int) -> dict[str, Any]:
+    """Add up what the devices spent, by part; None where some device's power is not known, nothing where none's is."""
+    found = read_table(folder, "devices", ["device"], optional=_ENERGY)
+    totals = found[[column for column in _ENERGY if column in found]].sum(skipna=False)
+    parts = {part: float(totals.get(column, math.nan)) for part, column in zip(ENERGY, _ENERGY, strict=True)}
+    if found.empty or not any(map(math.isfinite, parts.values())):
+        return {}
+    return {
+        "energy_j": parts,
+        "energy_j_per_1000_predictions": _ratio(1000 * sum(parts.values()), predictions),
+    }
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -30,6 +30,18 @@ def seconds_text(seconds: float | None) -> str:
     return f"{_three_digits(seconds / 86_400)} d"
 
 
+def joules_text(joules: float | None) -> str:
+    """Write an energy, three significant digits, in mJ below one joule, else in J, kJ or MJ."""
+    if joules is None or math.isnan(joules):
+        return NOT_KNOWN
+    if joules == 0:
+        return "0 J"
+    for limit, size, unit in ((1, 1e-3, "mJ"), (1e3, 1, "J"), (1e6, 1e3, "kJ")):
+        if float(f"{joules:.3g}") < limit:
+            return f"{_three_digits(joules / size)} {unit}"
+    return f"{_three_digits(joules / 1e6)} MJ"
+
+
 def percent_text(share: float | None, digits: int = 1) -> str:
     """Write a share between 0 and 1 as a percentage."""
     if share is None or math.isnan(share):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
+from scenarios.life import DeviceClock, Life
 from scenarios.network import Link
 from scenarios.profile import Profiled
 from scenarios.settings import NonNegative, Positive, Settings
@@ -42,6 +43,8 @@ class Queue(Settings):
     """Batches that can wait, beside the one in progress."""
     overflow: Literal["drop_oldest", "drop_newest"] = "drop_oldest"
     """Which batch a full queue loses when another arrives."""
+    skip_after_s: NonNegative | None = None
+    """A batch that arrived longer ago than this when its turn comes is dropped; left out, none is too old."""
 
 
 class Group(Settings):
@@ -66,6 +69,10 @@ class Group(Settings):
     A round is then over when the device is back where it began."""
     compute: Compute
     queue: Queue = Queue()
+    life: Life | None = None
+    """When devices join, leave and crash; left out, all are there from start to end."""
+    clock: DeviceClock = DeviceClock()
+    """How exactly devices keep time."""
     link: Link
     upload_codec: ImageCodec = Field(default="png", validate_default=True)
     """How images are encoded for the way up."""
@@ -75,6 +82,14 @@ class Group(Settings):
         """Corruption and severity of all that its devices can meet, each once."""
         listed = [condition for shift in self.schedule for condition in shift.conditions]
         return tuple(dict.fromkeys([*listed, ("none", 0)] if self.afterwards == "clean" else listed))
+
+    @field_validator("clock")
+    @classmethod
+    def _paces_something(cls, clock: DeviceClock, info: ValidationInfo) -> DeviceClock:
+        stream: Stream | None = info.data.get("stream")
+        if clock.drift_ppm and stream is not None and stream.arrival != "periodic":
+            raise ValueError(f"a clock paces periodic batches alone; the stream's are {stream.arrival}")
+        return clock
 
     @field_validator("schedule")
     @classmethod

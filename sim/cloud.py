@@ -78,7 +78,7 @@ class Cloud:
 
         What was sent before a reset is not learnt from; a device that waits for an answer gets one all the same.
         """
-        if message.epoch != self.epoch and not message.asks:
+        if message.kind == "join" or (message.epoch != self.epoch and not message.asks):
             return
         for step in self.agent.receive(self._decode(message)):
             self.waiting.append(Job(step, self.clock.time, self.epoch))

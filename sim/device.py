@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import eq
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ from models.codecs._together import encode
 from models.criteria._chain import KEPT
 from models.entropy import entropy
 from models.strategies._interface import Decision
-from sim.clock import Clock, computing_time, seconds
-from sim.messages import Message, pack
+from sim.clock import Clock, computing_time, nanoseconds, seconds
+from sim.life import Presence, live
+from sim.messages import Message, joining, pack
 from sim.world import Batch, DeviceStream
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from models.strategies._interface import DeviceName, EdgeAgent
     from scenarios.fleet import Group
     from sim.conclusions import Conclusions
+    from sim.life import Absence
     from sim.link import Link
     from sim.recorder import Table
     from sim.versions import VersionLog
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Counts:
-    """Samples of one device: at any time arrived = predicted + queued + in_progress + dropped + damaged."""
+    """Samples of one device.
+
+    At any time arrived = predicted + queued + in_progress + dropped + damaged + missed + lost.
+    """
 
     arrived: int = 0
     predicted: int = 0
@@ -41,6 +46,8 @@ class Counts:
     in_progress: int = 0
     dropped: int = 0
     damaged: int = 0
+    missed: int = 0
+    lost: int = 0
     correct: int = 0
     uploaded: int = 0
 
@@ -72,10 +79,13 @@ class Device:
         agent: the strategy on this device.
         versions: what the cloud has published to it, or None under a strategy without a cloud.
         conclusions: the fleet's that can wait.
+        deploy: returns a fresh agent, for a device that lost its own.
+        history: when it is away; None: never.
         epoch: how often it has begun anew.
         damaged: images that could not be read, by path, each with the reason.
         uplink: set once the other end exists.
-        busy: nanoseconds spent computing.
+        presence: whether it is there, and for how long it has been.
+        busy: nanoseconds spent computing, those of passes that a crash cut short too.
         flops: operations spent.
 
     """
@@ -88,32 +98,90 @@ class Device:
     versions: VersionLog | None
     table: Table
     conclusions: Conclusions
+    deploy: Callable[[], EdgeAgent] | None = None
+    history: Iterator[Absence] | None = None
     uplink: Link = field(init=False)
     counts: Counts = field(default_factory=Counts)
     queue: list[tuple[Batch, Rendering]] = field(default_factory=list)
     epoch: int = 0
     damaged: dict[str, str] = field(default_factory=dict)
+    presence: Presence = field(default_factory=Presence)
     busy: int = 0
     flops: int = 0
     _update: Message | None = None
     _idle: simpy.Event | None = None
+    _worker: simpy.Process = field(init=False)
     _open: dict[int, Asked] = field(default_factory=dict)
+    _pass: tuple[int, int] | None = None  # start and end of the forward pass that it is at, in nanoseconds
 
     def start(self) -> None:
         """Begin to take in batches and to work on them."""
+        if self.history is not None:
+            self.clock.process(live(self.clock, self.history, self))
         self.clock.process(self._arrivals())
-        self.clock.process(self._work())
+        self._worker = self.clock.process(self._work())
 
     def receive(self, message: Message) -> None:
-        """Take in an answer, or an update, which replaces one that waits and takes effect between batches."""
+        """Take in an answer, or an update, which replaces one that waits and takes effect between batches.
+
+        What arrives while it is away is lost, and with an answer its batch.
+        """
         if message.kind == "answer":
             assert message.batch is not None and message.logits is not None
+            asked = self._open.pop(message.batch, None)
+            if asked is None:
+                return  # lost in a crash
+            if self.presence.away:
+                self._lose(asked)
+                return
             decision = Decision(message.logits, [KEPT] * message.samples)
-            asked = self._open.pop(message.batch)
             self._complete(asked)
             self._record(asked.batch, "predicted", asked, self.clock.time, 0, decision)
-        elif message.epoch == self.epoch:
+        elif message.epoch == self.epoch and not self.presence.away:
             self._update = message
+
+    def leave(self) -> None:
+        """Be away from now on: finish the batch in progress and begin no other."""
+        self.presence.leave(self.clock.time if self._pass is None else self._pass[1])
+
+    def crash(self) -> None:
+        """Be away from now on; what is in progress is lost, and all else where the state is."""
+        self.presence.leave(self.clock.time)
+        if self._pass is not None:
+            self.busy += self.clock.time - self._pass[0]
+            self._pass = None
+        self._worker.interrupt()
+        for asked in self._open.values():
+            self._lose(asked)
+        self._open.clear()
+        assert self.settings.life is not None
+        if self.settings.life.state == "lost":
+            self._forget()
+
+    def come_back(self) -> None:
+        """Be there again, go on with what waits, and tell a cloud that publishes versions which one is held."""
+        self.presence.come_back(self.clock.time)
+        self._wake()
+        held = self.agent.version if self._update is None else self._update.version
+        if self.versions is not None and held is not None:
+            message = joining(self.name.name, held, self.epoch)
+            self.uplink.send(len(message.payload), message)
+
+    def _lose(self, asked: Asked) -> None:
+        self.counts.in_progress -= len(asked.batch)
+        self.counts.lost += len(asked.batch)
+        self._record(asked.batch, "lost", asked)
+
+    def _forget(self) -> None:
+        """Begin as deployed, with an empty queue."""
+        for batch, _ in self.queue:
+            self.counts.queued -= len(batch)
+            self.counts.lost += len(batch)
+            self._record(batch, "lost")
+        self.queue.clear()
+        self._update = None
+        assert self.deploy is not None
+        self.agent = self.deploy()
 
     def begin_anew(self, agent: EdgeAgent, versions: VersionLog | None) -> None:
         """Go on with a fresh agent; batches that the one before it is predicting are its own to the end."""
@@ -129,6 +197,10 @@ class Device:
 
     def _accept(self, batch: Batch, rendering: Rendering) -> None:
         self.counts.arrived += len(batch)
+        if self.presence.away:
+            self.counts.missed += len(batch)
+            self._record(batch, "missed")
+            return
         if len(self.queue) >= self.settings.queue.capacity:
             if self.settings.queue.overflow == "drop_newest":
                 self._drop(batch)
@@ -138,6 +210,9 @@ class Device:
             self._drop(oldest)
         self.queue.append((batch, rendering))
         self.counts.queued += len(batch)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._idle is not None:
             self._idle.succeed()
             self._idle = None
@@ -148,13 +223,24 @@ class Device:
 
     def _work(self) -> Generator[simpy.Event, Any, None]:
         while True:
-            while not self.queue:
-                self._idle = self.clock.event()
-                yield self._idle
-            yield from self._predict(*self.queue.pop(0))
+            try:
+                while self.presence.away or not self.queue:
+                    self._idle = self.clock.event()
+                    yield self._idle
+                batch, rendering = self.queue.pop(0)
+                self.counts.queued -= len(batch)
+                if self._is_late(batch):
+                    self._drop(batch)
+                else:
+                    yield from self._predict(batch, rendering)
+            except simpy.Interrupt:  # a crash: its batch is lost already
+                continue
+
+    def _is_late(self, batch: Batch) -> bool:
+        limit = self.settings.queue.skip_after_s
+        return limit is not None and self.clock.time - batch.arrival > nanoseconds(limit)
 
     def _predict(self, whole: Batch, rendering: Rendering) -> Generator[simpy.Event, Any, None]:
-        self.counts.queued -= len(whole)
         self.counts.in_progress += len(whole)
         start = self.clock.time
         self._open[whole.number] = self._asked(whole, start)
@@ -175,7 +261,9 @@ class Device:
             return
         flops = agent.flops(len(batch))
         duration = computing_time(flops, self.settings.compute.gflops, self.settings.compute.overhead_ms)
+        self._pass = self.clock.time, self.clock.time + duration
         yield self.clock.timeout(duration)
+        self._pass = None
         forward = pending.result() if agent.consequential else None
         del self._open[batch.number]
         self.busy += duration

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message's kind (samples, statistics, update or answer), its payload and what the tables say of it.
+    """A message's kind (samples, statistics, join, update or answer), its payload and what the tables say of it.
 
     Attributes:
         device: the sender, or for an update the receiver.
         samples: images in the payload, or predictions.
-        batch: number of the device's batch that it comes from or answers; None for an update.
+        batch: number of the device's batch that it comes from or answers; None for an update and a join.
         version: number of the version that an update brings; None for the others.
         state: what an update makes of the deployed state, float32 (D,): the same for all receivers, so decoded once.
         images: those in the payload, uint8 (H, W, C) each, where its codec loses nothing: to decode them would give the
@@ -42,6 +42,11 @@ class Message:
     logits: Tensor | None = None
     asks: bool = False
     epoch: int = 0
+
+
+def joining(device: str, version: int, epoch: int) -> Message:
+    """Return what a device tells the cloud when it comes or comes back: the version it holds, four bytes."""
+    return Message("join", device, struct.pack("<I", version), epoch=epoch)
 
 
 def pack(parts: list[bytes]) -> bytes:

@@ -20,7 +20,8 @@ BATCHES = pa.schema(
         ("device", pa.string()),
         ("group", pa.string()),
         ("batch", pa.int64()),  # counts the device's arrivals from 0
-        # predicted, dropped, damaged (no image could be read), or at the end of the run queued or in_progress
+        # predicted, dropped (no room or too late), damaged (no image could be read), missed (the device was away),
+        # lost (in a crash), or at the end of the run queued or in_progress
         ("status", pa.string()),
         ("arrival_s", pa.float64()),
         ("start_s", pa.float64()),  # of the forward pass; null unless it began
@@ -39,7 +40,7 @@ BATCHES = pa.schema(
         (
             "samples",
             pa.int32(),
-        ),  # without damaged ones; all of a dropped or queued batch, whose images nobody read
+        ),  # without damaged ones; all of a batch whose images nobody read
         ("damaged", pa.int32()),  # whose images could not
         ("correct", pa.int32()),
         (
@@ -125,8 +126,11 @@ UPDATES = pa.schema(
     ]
 )
 
+ENERGY = ("compute", "idle", "transmit", "receive")
+
 # One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight, and
-# samples_arrived = samples_predicted + samples_queued + samples_in_progress + samples_dropped + samples_damaged.
+# samples_arrived = samples_predicted + samples_queued + samples_in_progress + samples_dropped + samples_damaged
+# + samples_missed + samples_lost.
 DEVICES = pa.schema(
     [
         ("device", pa.string()),
@@ -139,10 +143,16 @@ DEVICES = pa.schema(
         ("samples_in_progress", pa.int64()),
         ("samples_dropped", pa.int64()),
         ("samples_damaged", pa.int64()),  # their images could not be read
+        ("samples_missed", pa.int64()),  # they came while the device was away
+        ("samples_lost", pa.int64()),  # in crashes
         ("samples_correct", pa.int64()),
         ("samples_uploaded", pa.int64()),  # handed to the uplink: the sum of its upward transfers' samples
-        ("busy_s", pa.float64()),
-        ("flops", pa.int64()),
+        ("present_s", pa.float64()),  # a stay ends with the batch that is in progress when the device leaves
+        ("busy_s", pa.float64()),  # with passes that ended, or that a crash cut short
+        ("flops", pa.int64()),  # of passes that ended
+        # busy_s x busy_w, (present_s - busy_s) x idle_w, and the radio's: time in which messages were on their way out
+        # (up or down, to the end of the run) x transmit_w or receive_w. Null where the power is not known.
+        *((f"energy_{part}_j", pa.float64()) for part in ENERGY),
         *(
             (f"{direction}link_{state}_bytes", pa.int64())
             for direction in ("up", "down")

@@ -19,9 +19,12 @@ from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
 from sim.conclusions import Conclusions
 from sim.device import Device
+from sim.energy import Airtime, energies
+from sim.life import absences, history
 from sim.link import Link
 from sim.messages import Message
 from sim.network import Network, channel_name
+from sim.outages import Outage, Outages
 from sim.streams import RandomStreams
 from sim.versions import VersionLog
 from sim.world import DeviceStream
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from models.rendering import Renderer
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
+    from models.strategies._interface import EdgeAgent
     from scenarios.fleet import Group
     from scenarios.schema import Scenario
     from sim.recorder import Recorder
@@ -89,6 +93,7 @@ class Simulation:
         self.conclusions = Conclusions(placement.images_per_pass)
         self._streams = RandomStreams(scenario.seed)
         self._network = Network(scenario, self.clock, self._streams, recorder.transfers)
+        self._airtimes: dict[tuple[str, str], Airtime] = {}
         self._edge_operations: Known = {}
         self._foundation_operations: Known = {}
         torch.manual_seed(scenario.seed)  # for layers that draw, such as dropout in training
@@ -103,11 +108,8 @@ class Simulation:
         self.devices = {name.name: self._device(name, group) for name, group in names.items()}
         self.uplinks: dict[str, Link] = {}
         self.downlinks: dict[str, Link] = {}
-        for name, device in self.devices.items():
-            device.uplink, self.downlinks[name] = self._network.links(
-                name, device.name.group, device.settings.link, self._to_cloud, device.receive
-            )
-            self.uplinks[name] = device.uplink
+        for device in self.devices.values():
+            self._connect(device)
         self.channels: dict[str, Link] = {}
         self.cloud: Cloud | None = None
         if agent is not None:
@@ -208,18 +210,22 @@ class Simulation:
         for name, device in self.devices.items():
             device.finish()
             ledgers: dict[str, int] = {}
+            present, busy = device.presence.present(self.clock.time), device.busy
             for way, link in (("up", self.uplinks[name]), ("down", self.downlinks[name])):
                 for transfer in link.unfinished:
                     link.observe(transfer)
                 ledgers |= {f"{way}link_{state}_bytes": value for state, value in vars(link.ledger).items()}
+            airtimes = (self._airtime(name, way) for way in ("up", "down"))
             counts = {f"samples_{state}": value for state, value in asdict(device.counts).items()}
             self.recorder.devices.add(
                 device=name,
                 group=device.name.group,
                 student=self.strategy.student(device.name),
                 version=device.agent.version,
-                busy_s=seconds(device.busy),
+                present_s=seconds(present),
+                busy_s=seconds(busy),
                 flops=device.flops,
+                **energies(device.settings.compute, device.settings.link, present, busy, *airtimes),
                 **counts,
                 **ledgers,
             )
@@ -268,7 +274,39 @@ class Simulation:
             self.versions.get(self.strategy.student(name)),
             self.recorder.batches,
             self.conclusions,
+            lambda: self._redeploy(name),
+            None if group.life is None else history(group.life, self._life(name), self.end),
         )
+
+    def _life(self, name: DeviceName) -> Callable[[], np.random.Generator]:
+        return lambda: self._streams.generator(f"{name.name}/life")
+
+    def _redeploy(self, name: DeviceName) -> EdgeAgent:
+        """Return a fresh agent for one device."""
+        self.executor.finish_steps()  # as in `_reset`
+        return self.strategy.edge(name)
+
+    def _connect(self, device: Device) -> None:
+        """Give a device its links."""
+        name, settings = device.name.name, device.settings.link
+        life = device.settings.life
+        away = None
+        if life is not None:
+            away = Outages(Outage(*each) for each in absences(life, self._life(device.name), self.end))
+        up, down = self._network.links(
+            name, device.name.group, settings, self._to_cloud, device.receive, away
+        )
+        device.uplink = self.uplinks[name] = up
+        self.downlinks[name] = down
+        if settings.transmit_w is not None:
+            self._airtimes[name, "up"] = Airtime(up)
+        if settings.receive_w is not None:
+            self._airtimes[name, "down"] = Airtime(down)
+
+    def _airtime(self, device: str, way: str) -> int:
+        """Return for how many nanoseconds messages were on their way out; 0 where nobody asks."""
+        spent = self._airtimes.get((device, way))
+        return 0 if spent is None else spent.total
 
     def _to_cloud(self, message: Message) -> None:
         if self.cloud is not None:

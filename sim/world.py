@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MOST_SLOTS = 100
 """Stretches that Dirichlet-distributed labels are spread over, at most."""
 
+RATE_UNIT = 10**15
+"""A clock's rate error is counted in parts of this, so that true time is exact arithmetic."""
+
 INDICES_HELD = 256
 """Of the order of its images, a device holds so many at a time, or a batch where that is more."""
 
@@ -88,6 +91,7 @@ class DeviceStream:
     ) -> None:
         self.device = device
         self.settings = group.stream
+        self.drift_ppm = group.clock.drift_ppm
         self.data = data
         self.streams = streams
         self.renderer = renderer
@@ -131,8 +135,17 @@ class DeviceStream:
                 yield time
         phase = generator.random() if self.settings.phase == "random" else 0.0
         del generator  # a fleet of many thousands feels a kilobyte each
+        error = self._rate_error()
         for number in count():
-            yield round((phase + number) * SECOND / rate)
+            time = round((phase + number) * SECOND / rate)
+            yield time + time * error // RATE_UNIT
+
+    def _rate_error(self) -> int:
+        """Return by how much of itself the device's second is longer than a true one, in parts of RATE_UNIT."""
+        if not self.drift_ppm:
+            return 0
+        drawn = self.streams.generator(f"{self.device}/clock").standard_normal()
+        return round(drawn * self.drift_ppm * (RATE_UNIT // 10**6))
 
     def _indices(self) -> Iterator[NDArray[np.int64]]:
         size = self.settings.batch_size

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -85,6 +86,14 @@ def test_a_run_interrupted_before_any_prediction(writer: Callable[..., Path], tm
 def test_what_is_not_resolved_is_explained_where_there_is_such(both: Path, cema: Path) -> None:
     assert "fewer than 6 devices" in " ".join(_printed(result_table(both)).split())
     assert "not resolved" not in _printed(result_table(cema))
+
+
+def test_energy_is_shown_where_it_is_known(both: Path) -> None:
+    assert "energy" not in _printed(result_table(both))
+    path = both / "cema" / "devices.parquet"
+    spent = {f"energy_{part}_j": 2.0 for part in ("compute", "idle", "transmit", "receive")}
+    pd.read_parquet(path).assign(**spent).to_parquet(path)
+    assert [row[-1] for row in _cells(result_table(both))] == ["-", "400 J"]  # 24 J for sixty predictions
 
 
 def test_damaged_images_are_named(cema: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -92,6 +93,50 @@ def test_damaged_samples_where_devices_count_them(cema: Path) -> None:
     assert "damaged_samples" not in summarise(cema)
     devices.assign(samples_damaged=[2, 0, 1]).to_parquet(path)
     assert summarise(cema)["damaged_samples"] == 3
+
+
+def test_samples_that_devices_missed_and_lost(cema: Path) -> None:
+    path = cema / "batches.parquet"
+    batches = pd.read_parquet(path)
+    batches.loc[[0, 1, 2], "status"] = ["missed", "lost", "missed"]
+    batches.to_parquet(path)
+    summary = summarise(cema)
+    assert [summary[f"{status}_samples"] for status in ("dropped", "missed", "lost")] == [0, 20, 10]
+    assert (summary["samples"], summary["predicted_samples"]) == (60, 30)
+
+
+def spending(folder: Path, **joules: list[float | None]) -> dict[str, Any]:
+    """Summarise with these joules of the three devices, by part."""
+    path = folder / "devices.parquet"
+    columns = {f"energy_{part}_j": pd.Series(values, dtype=float) for part, values in joules.items()}
+    pd.read_parquet(path).assign(**columns).to_parquet(path)
+    return summarise(folder)
+
+
+def test_energy_by_part_and_for_a_thousand_predictions(cema: Path) -> None:
+    summary = spending(
+        cema, compute=[1.0, 2.0, 3.0], idle=[0.5, 0.5, 1.0], transmit=[0.25] * 3, receive=[0.0, 0.25, 0.0]
+    )
+    assert summary["energy_j"] == {"compute": 6.0, "idle": 2.0, "transmit": 0.75, "receive": 0.25}
+    assert summary["predicted_samples"] == 60
+    assert summary["energy_j_per_1000_predictions"] == 150.0
+
+
+def test_energy_that_some_device_does_not_know_is_not_known_of_the_fleet(cema: Path) -> None:
+    unknown = [None, None, None]
+    summary = spending(
+        cema, compute=[1.0, 2.0, 3.0], idle=[1.0, None, 1.0], transmit=unknown, receive=unknown
+    )
+    assert summary["energy_j"] == {"compute": 6.0, "idle": None, "transmit": None, "receive": None}
+    assert summary["energy_j_per_1000_predictions"] is None
+
+
+def test_without_any_power_nothing_is_said_of_energy(cema: Path) -> None:
+    assert not {"energy_j", "energy_j_per_1000_predictions"} & summarise(cema).keys()
+    path = cema / "devices.parquet"
+    devices = pd.read_parquet(path)
+    devices.drop(columns=[name for name in devices if name.startswith("energy_")]).to_parquet(path)
+    assert not {"energy_j", "energy_j_per_1000_predictions"} & summarise(cema).keys()
 
 
 def test_versions_of_two_students_are_two_updates(writer: Callable[..., Path], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.units import bytes_text, percent_text, seconds_text, shift_name, shift_text
+from analysis.units import bytes_text, joules_text, percent_text, seconds_text, shift_name, shift_text
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,20 @@ def test_shifts() -> None:
     assert shift_name("none", 0) == "none"
     assert shift_text("gaussian_noise", 5) == "gaussian noise 5"
     assert shift_text("none", 0) == "clean"
+
+
+@pytest.mark.parametrize(
+    ("joules", "text"),
+    [
+        (0.0, "0 J"),
+        (0.0042, "4.2 mJ"),
+        (0.9999, "1 J"),
+        (68.53, "68.5 J"),
+        (12_340.0, "12.3 kJ"),
+        (5e9, "5000 MJ"),
+        (None, "-"),
+        (math.nan, "-"),
+    ],
+)
+def test_energy(joules: float | None, text: str) -> None:
+    assert joules_text(joules) == text

@@ -113,7 +113,7 @@ def test_seed_and_overrides():
             "    link:\n",
             "    queue:\n    link:\n",
             "14: groups.lte.queue: null (nothing is given): must be a mapping with the fields: "
-            "capacity, overflow",
+            "capacity, overflow, skip_after_s",
         ),
         ("name: minimal", "name: 3", "1: name: 3: must be text; put it in quotes"),
         (

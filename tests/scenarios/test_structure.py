@@ -65,7 +65,7 @@ def test_what_is_no_choice():
 
 
 def test_fields_and_children():
-    assert list(structure.fields(Queue)) == ["capacity", "overflow"]
+    assert list(structure.fields(Queue)) == ["capacity", "overflow", "skip_after_s"]
     assert structure.child(structure.child(Scenario, "groups"), "any name") is Group
     assert structure.item(structure.child(Scenario, "strategy")) is not None
     assert structure.child(Link, "nothing") is None

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.criteria._chain import KEPT
 from models.strategies._interface import LOCAL, Decision, DeviceName
@@ -14,11 +16,13 @@ from scenarios.world import Shift
 from sim.clock import SECOND, Clock
 from sim.conclusions import Conclusions
 from sim.device import Device
-from sim.messages import Message, unpack
+from sim.life import Absence, history
+from sim.messages import Message, joining, unpack
 from sim.versions import VersionLog
 from sim.world import Batch
 
 SAMPLES = 2
+END = 100 * SECOND
 
 
 class Rows(list):
@@ -103,13 +107,24 @@ class FakeLink:
         self.sent.append((size, message))
 
 
-def make(arrivals, decide=None, capacity=4, overflow="drop_oldest", seconds_a_batch=1.0, versions=None):
+def make(
+    arrivals,
+    decide=None,
+    capacity=4,
+    overflow="drop_oldest",
+    seconds_a_batch=1.0,
+    versions=None,
+    life=None,
+    away=None,
+    skip_after_s=None,
+):
     """A device that takes `seconds_a_batch` for each batch."""
     settings = Group.model_validate(
         {
             "stream": {"rate_hz": 1.0},
             "compute": {"gflops": SAMPLES / seconds_a_batch},
-            "queue": {"capacity": capacity, "overflow": overflow},
+            "queue": {"capacity": capacity, "overflow": overflow, "skip_after_s": skip_after_s},
+            "life": life,
             "link": {"uplink_mbps": 1.0, "downlink_mbps": 1.0},
             "upload_codec": "raw",
         }
@@ -117,7 +132,20 @@ def make(arrivals, decide=None, capacity=4, overflow="drop_oldest", seconds_a_ba
     clock = Clock()
     agent = FakeAgent(clock, decide)
     name, conclusions = DeviceName("camera-0", "camera"), Conclusions(2 * SAMPLES)
-    device = Device(clock, name, settings, FakeStream(arrivals), agent, versions, Rows(), conclusions)
+    device = Device(
+        clock,
+        name,
+        settings,
+        FakeStream(arrivals),
+        agent,
+        versions,
+        Rows(),
+        conclusions,
+        lambda: FakeAgent(clock, decide, calls=agent.calls),
+        iter(away)
+        if away is not None
+        else settings.life and history(settings.life, lambda: np.random.default_rng(0), END),
+    )
     device.uplink = FakeLink()
     device.start()
     return device
@@ -395,3 +423,218 @@ def test_a_device_that_begins_anew_keeps_nothing_of_its_past():
     assert new.calls == [(1.5, "forward", 1)]
     assert device.uplink.sent == []  # what was begun before is not worth sending
     assert [row["version"] for row in device.table] == [1]
+
+
+def test_a_batch_that_is_too_old_when_its_turn_comes_is_dropped():
+    device = make([0.0, 0.5, 0.75, 1.5], skip_after_s=0.5, seconds_a_batch=1.25)
+    device.clock.run()
+    assert rows(device) == [
+        (0, "predicted", 0.0, 0.0, 1.25),
+        (1, "dropped", 0.5, None, None),  # 0.75 s old at 1.25
+        (2, "predicted", 0.75, 1.25, 2.5),  # as old as it may be
+        (3, "dropped", 1.5, None, None),
+    ]
+    assert (device.counts.predicted, device.counts.dropped, device.counts.queued) == (4, 4, 0)
+
+
+def test_latency_is_from_arrival_to_completion_and_so_includes_the_queue():
+    device = make([0.0, 0.25])
+    device.clock.run()
+    assert [row["completion_s"] - row["arrival_s"] for row in device.table] == [1.0, 1.75]
+
+
+def sent(device):
+    return [(message.kind, message.batch) for _, message in device.uplink.sent]
+
+
+def test_joining_late_leaving_and_coming_back():
+    """It is there from 2 to 4.5, while the batch of 4 is done until 5, and from 8 on; that of 4.25 waits until then."""
+    away = [Absence(0, 2 * SECOND, crashed=False), Absence(9 * SECOND // 2, 8 * SECOND, crashed=False)]
+    device = make([0.0, 2.0, 4.0, 4.25, 4.5, 8.0, 9.5], versions=VersionLog(), away=away)
+    device.clock.run()
+    assert rows(device) == [
+        (0, "missed", 0.0, None, None),
+        (1, "predicted", 2.0, 2.0, 3.0),
+        (2, "predicted", 4.0, 4.0, 5.0),
+        (3, "predicted", 4.25, 8.0, 9.0),
+        (4, "missed", 4.5, None, None),
+        (5, "predicted", 8.0, 9.0, 10.0),
+        (6, "predicted", 9.5, 10.0, 11.0),
+    ]
+    assert device.uplink.sent == [(4, joining("camera-0", 0, 0))] * 2
+    counts = device.counts
+    assert (counts.arrived, counts.predicted, counts.missed, counts.lost) == (14, 10, 4, 0)
+    assert device.presence.present(12 * SECOND) == (3 + 4) * SECOND
+
+
+def crashing(state, decide=None):
+    """A device that is at batch 1 of three, holding version 1, when it crashes at 1.5; it is back at 4."""
+    life = {"crashes_s": [1.5], "restart_s": 2.5, "state": state}
+    device = make([0.0, 0.5, 0.75, 3.0, 6.0], decide, versions=VersionLog([0, 0, 0]), life=life)
+    device.clock.call_at(SECOND // 10, lambda: device.receive(update(1)))
+    return device
+
+
+def test_a_crash_that_keeps_the_state_loses_the_batch_in_progress():
+    device = crashing("kept", lambda logits: Decision(logits, [KEPT, LOCAL]))
+    device.clock.run()
+    assert rows(device) == [
+        (0, "predicted", 0.0, 0.0, 1.0),
+        (1, "lost", 0.5, 1.0, None),
+        (2, "predicted", 0.75, 4.0, 5.0),
+        (3, "missed", 3.0, None, None),
+        (4, "predicted", 6.0, 6.0, 7.0),
+    ]
+    assert device.agent.calls == [
+        (0.0, "forward", 0),
+        (1.0, "conclude", 0),
+        (1.0, "swap", 1),
+        (1.0, "forward", 1),  # never concluded
+        (4.0, "forward", 2),
+        (5.0, "conclude", 2),
+        (6.0, "forward", 4),
+        (7.0, "conclude", 4),
+    ]
+    assert sent(device) == [("samples", 0), ("join", None), ("samples", 2), ("samples", 4)]
+    assert device.uplink.sent[1] == (4, joining("camera-0", 1, 0))
+    counts = device.counts
+    assert (counts.arrived, counts.predicted, counts.missed, counts.lost) == (10, 6, 2, 2)
+    assert device.busy == 3.5 * SECOND
+    assert device.flops == 3 * SAMPLES * 10**9
+    assert device.presence.present(8 * SECOND) == 5.5 * SECOND
+
+
+def test_a_crash_that_loses_the_state_leaves_a_device_as_deployed():
+    device = crashing("lost", lambda logits: Decision(logits, [KEPT, LOCAL]))
+    device.clock.call_at(5 * SECOND, lambda: device.receive(update(2)))
+    device.clock.run()
+    assert rows(device) == [
+        (0, "predicted", 0.0, 0.0, 1.0),
+        (1, "lost", 0.5, 1.0, None),
+        (2, "lost", 0.75, None, None),
+        (3, "missed", 3.0, None, None),
+        (4, "predicted", 6.0, 6.0, 7.0),
+    ]
+    assert {row["batch"]: row["version"] for row in device.table} == {0: 0, 1: 1, 2: None, 3: None, 4: 2}
+    assert device.uplink.sent[1] == (4, joining("camera-0", 0, 0))
+    assert device.agent.calls[-3:] == [(6.0, "swap", 2), (6.0, "forward", 4), (7.0, "conclude", 4)]
+    counts = device.counts
+    assert (counts.predicted, counts.missed, counts.lost, counts.queued) == (4, 2, 4, 0)
+
+
+def test_an_update_that_waits_survives_a_crash_with_the_state_alone():
+    for state, version in (("kept", 1), ("lost", 0)):
+        life = {"crashes_s": [0.5], "restart_s": 1, "state": state}
+        device = make([0.0, 2.0], versions=VersionLog([0, 0]), life=life)
+        device.clock.call_at(SECOND // 10, lambda device=device: device.receive(update(1)))
+        device.clock.run()
+        assert device.uplink.sent == [(4, joining("camera-0", version, 0))]
+        assert [row["version"] for row in device.table] == [0, version]
+
+
+def test_a_crash_at_the_moment_of_completion_loses_the_batch():
+    device = make([0.0], life={"crashes_s": [1], "restart_s": 1})
+    device.clock.run()
+    assert rows(device) == [(0, "lost", 0.0, 0.0, None)]
+    assert (device.busy, device.flops) == (SECOND, 0)
+
+
+def test_a_device_that_crashes_while_it_waits_loses_nothing():
+    device = make([0.0, 5.0], life={"crashes_s": [2], "restart_s": 1, "state": "lost"})
+    device.clock.run()
+    assert [status for _, status, *_ in rows(device)] == ["predicted", "predicted"]
+
+
+def test_without_a_cloud_that_publishes_nobody_is_told_of_a_return():
+    device = make([0.0], life={"joins_s": 1})
+    device.clock.run()
+    assert device.uplink.sent == []
+
+
+def test_what_arrives_while_a_device_is_away_is_lost():
+    device = make([0.0, 5.0], versions=VersionLog([0, 0]), life={"crashes_s": [2], "restart_s": 2})
+    device.clock.call_at(3 * SECOND, lambda: device.receive(update(1)))
+    device.clock.run()
+    assert [row["version"] for row in device.table] == [0, 0]
+
+
+def test_answers_to_a_device_that_crashed_come_too_late():
+    device = make([0.0, 5.0], life={"crashes_s": [1], "restart_s": 2})
+    device.agent.asks = True
+    logits = torch.eye(10)[:SAMPLES]
+    for time, number in ((4, 0), (6, 1)):
+        answer = Message("answer", "camera-0", b"", SAMPLES, batch=number, logits=logits)
+        device.clock.call_at(time * SECOND, lambda answer=answer: device.receive(answer))
+    device.clock.run()
+    assert rows(device) == [(0, "lost", 0.0, 0.0, None), (1, "predicted", 5.0, 5.0, 6.0)]
+    assert (device.counts.in_progress, device.counts.lost, device.counts.predicted) == (0, 2, 2)
+
+
+def test_an_answer_to_a_device_that_has_left_is_lost_with_its_batch():
+    device = make([0.0], life={"leaves_s": 1})
+    device.agent.asks = True
+    answer = Message("answer", "camera-0", b"", SAMPLES, batch=0, logits=torch.eye(10)[:SAMPLES])
+    device.clock.call_at(2 * SECOND, lambda: device.receive(answer))
+    device.clock.run(until=3 * SECOND)
+    assert rows(device) == [(0, "lost", 0.0, 0.0, None)]
+    assert (device.counts.in_progress, device.counts.lost) == (0, 2)
+
+
+def test_a_batch_lost_in_a_crash_is_never_concluded_later():
+    device = make([0.0, 1.0], life={"crashes_s": [1.5], "restart_s": 1})
+    device.agent.consequential = False
+    device.clock.run()
+    device.conclusions.settle()
+    assert rows(device) == [(0, "predicted", 0.0, 0.0, 1.0), (1, "lost", 1.0, 1.0, None)]
+    assert [number for _, what, number in device.agent.calls if what == "conclude"] == [0]
+
+
+def test_a_reset_while_a_device_is_away_is_found_when_it_is_back():
+    device = make([0.0, 3.0], versions=VersionLog([0, 0]), life={"crashes_s": [1.5], "restart_s": 1})
+    device.clock.call_at(SECOND // 2, lambda: device.receive(update(1)))
+    new = FakeAgent(device.clock)
+    device.clock.call_at(2 * SECOND, lambda: device.begin_anew(new, VersionLog()))
+    device.clock.run()
+    assert device.uplink.sent == [(4, joining("camera-0", 0, 1))]
+    assert new.calls == [(3.0, "forward", 1), (4.0, "conclude", 1)]
+
+
+@settings(max_examples=60)
+@given(
+    gaps=st.lists(st.floats(0.0, 2.0), min_size=1, max_size=25),
+    crashes=st.lists(st.tuples(st.floats(0.01, 4.0), st.floats(0.01, 4.0), st.booleans()), max_size=8),
+    state=st.sampled_from(["kept", "lost"]),
+    skip_after_s=st.none() | st.floats(0.0, 2.0),
+    consequential=st.booleans(),
+)
+def test_every_batch_is_accounted_for_at_every_event_of_any_life(
+    gaps, crashes, state, skip_after_s, consequential
+):
+    away, time = [], 0
+    for up, down, crashed in crashes:
+        begin = time + round(up * SECOND)
+        time = begin + round(down * SECOND)
+        away.append(Absence(begin, time, crashed))
+    life = {"crashes_s": [1], "restart_s": 1, "state": state}  # the moments are those in `away`
+    arrivals = np.cumsum(gaps).tolist()
+    device = make(
+        arrivals, capacity=2, versions=VersionLog(), life=life, away=away, skip_after_s=skip_after_s
+    )
+    device.agent.consequential = consequential
+    counts = device.counts
+    while device.clock.peek() != float("inf"):
+        device.clock.step()
+        ends = counts.predicted, counts.dropped, counts.missed, counts.lost
+        assert counts.arrived == sum(ends) + counts.queued + counts.in_progress
+        assert min(*ends, counts.queued, counts.in_progress) >= 0
+        assert 0 <= device.presence.present(device.clock.time) <= device.clock.time
+    device.conclusions.settle()
+    assert sorted(row["batch"] for row in device.table) == list(range(len(arrivals)))
+    assert counts.arrived == SAMPLES * len(arrivals) == sum(ends)
+    assert device.busy <= device.presence.present(device.clock.time)
+    for row in device.table:
+        at = round(row["arrival_s"] * SECOND)
+        there = not any(absence.begin <= at < absence.end for absence in away)
+        assert there == (row["status"] != "missed")
+        if skip_after_s is not None and row["start_s"] is not None:
+            assert row["start_s"] - row["arrival_s"] <= skip_after_s + 1e-9

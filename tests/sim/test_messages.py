@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.messages import pack, unpack
+from sim.messages import joining, pack, unpack
 
 PARTS = st.lists(st.binary(max_size=300), max_size=10)
 
@@ -17,6 +17,12 @@ def test_unpack_undoes_pack(parts):
 @given(PARTS)
 def test_a_part_costs_four_bytes_beside_its_own(parts):
     assert len(pack(parts)) == sum(4 + len(part) for part in parts)
+
+
+def test_who_joins_says_in_four_bytes_what_it_holds():
+    message = joining("camera-0", 258, 3)
+    assert (message.kind, message.device, message.samples, message.epoch) == ("join", "camera-0", 0, 3)
+    assert message.payload == b"\x02\x01\x00\x00"
 
 
 def test_layout():

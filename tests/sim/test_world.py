@@ -4,6 +4,7 @@ import gc
 import math
 import tracemalloc
 from collections import Counter
+from fractions import Fraction
 from itertools import groupby, islice, pairwise
 from unittest.mock import patch
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from models.datasets import Images
 from models.rendering import Renderer
 from scenarios.fleet import Group
+from scenarios.life import DeviceClock
 from scenarios.world import Shift
 from sim import world
 from sim.clock import SECOND
@@ -70,6 +72,46 @@ def test_a_random_phase_lies_within_the_first_period():
     times = arrivals(100, rate_hz=0.5)
     assert 0 < times[0] < 2 * SECOND
     assert {after - before for before, after in pairwise(times)} == {2 * SECOND}
+
+
+def drifting(drift_ppm, device="camera-0", **settings):
+    described = group(**settings).model_copy(update={"clock": DeviceClock(drift_ppm=drift_ppm)})
+    return DeviceStream(device, described, IMAGES, RandomStreams(0), ON_DEMAND)
+
+
+def test_a_clock_that_drifts_lets_the_phase_wander():
+    """A clock with rate error r lets the batch that is due at t come at t (1 + r), after any time, exactly."""
+    drawn = RandomStreams(0).generator("camera-0/clock").standard_normal()
+    error = Fraction(round(drawn * 50 * 10**9), 10**15)
+    due = [
+        round((RandomStreams(0).generator("camera-0/arrivals").random() + n) * SECOND / 3)
+        for n in range(5000)
+    ]
+    came = [batch.arrival for batch in islice(drifting(50.0, rate_hz=3.0).batches(), 5000)]
+    assert came == [math.floor(time * (1 + error)) for time in due]
+    assert came[-1] != due[-1]
+
+
+def test_clocks_have_rate_errors_of_the_declared_deviation():
+    errors = []
+    for number in range(400):
+        first, second = islice(drifting(100.0, f"camera-{number}", rate_hz=1e-3).batches(), 2)
+        errors.append(((second.arrival - first.arrival) / (1000 * SECOND) - 1) * 1e6)
+    assert abs(np.mean(errors)) < 4 * 100 / math.sqrt(400)
+    assert abs(np.std(errors) / 100 - 1) < 4 / math.sqrt(2 * 400)
+
+
+def test_a_drifting_clock_changes_neither_the_images_nor_their_order():
+    exact, wandering = (
+        [batch.indices.tolist() for batch in islice(drifting(ppm).batches(), 20)] for ppm in (0.0, 200.0)
+    )
+    assert exact == wandering
+
+
+def test_the_world_keeps_true_time_whatever_the_clock():
+    schedule = [{"corruption": "fog", "severity": 2, "duration_s": 1000.0}, {}]
+    for batch in islice(drifting(10_000.0, schedule=schedule).batches(), 1100):
+        assert batch.shift.corruption == ("fog" if batch.arrival < 1000 * SECOND else "none")
 
 
 def test_devices_have_phases_of_their_own():

@@ -1,0 +1,69 @@
+import pytest
+from pydantic import ValidationError
+
+from scenarios.fleet import Group, Queue
+from scenarios.life import DeviceClock, Life, Spread
+
+GROUP = {
+    "stream": {"rate_hz": 1.0},
+    "compute": {"gflops": 1.0},
+    "link": {"uplink_mbps": 1.0, "downlink_mbps": 1.0},
+}
+
+
+def errors(settings, data):
+    with pytest.raises(ValidationError) as caught:
+        settings.model_validate(data)
+    return [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in caught.value.errors()]
+
+
+def test_a_group_without_a_word_of_it_is_always_there_and_keeps_time():
+    group = Group.model_validate(GROUP)
+    assert group.life is None
+    assert group.clock == DeviceClock(drift_ppm=0.0)
+    assert group.queue == Queue(capacity=4, overflow="drop_oldest", skip_after_s=None)
+
+
+def test_a_moment_is_a_number_or_a_spread():
+    life = Life.model_validate({"joins_s": 2, "leaves_s": {"from_s": 3, "to_s": 4.5}})
+    assert life.joins_s == Spread(from_s=2.0, to_s=2.0)
+    assert life.leaves_s == Spread(from_s=3.0, to_s=4.5)
+    assert Life.model_validate(life.model_dump(mode="json")) == life
+
+
+@pytest.mark.parametrize(
+    ("life", "place", "message"),
+    [
+        ({"joins_s": "late"}, "joins_s", "must be a number of seconds or {from_s: SECONDS, to_s: SECONDS}"),
+        ({"joins_s": 5, "leaves_s": 5}, "leaves_s", "must be later than joins_s, 5"),
+        (
+            {"joins_s": {"from_s": 1, "to_s": 9}, "leaves_s": {"from_s": 8, "to_s": 10}},
+            "leaves_s",
+            "must be later than joins_s, 9",
+        ),
+        ({"leaves_s": 0}, "leaves_s", "must be later than joins_s, 0"),
+        ({"mean_present_s": 9}, "mean_present_s", "give both mean_present_s and mean_absent_s, or neither"),
+        ({"mean_absent_s": 9}, "mean_present_s", "give both mean_present_s and mean_absent_s, or neither"),
+        ({"crashes_s": [2, 2], "restart_s": 1}, "crashes_s", "must increase, but 2 is followed by 2"),
+        ({"crashes_s": [2]}, "restart_s", "crashes need one of restart_s and mean_down_s"),
+        (
+            {"mean_up_s": 2, "restart_s": 1, "mean_down_s": 1},
+            "restart_s",
+            "crashes need one of restart_s and mean_down_s",
+        ),
+        ({"restart_s": 2}, "restart_s", "no crashes to come back from; give crashes_s or mean_up_s"),
+    ],
+)
+def test_lives_that_make_no_sense(life, place, message):
+    assert errors(Life, life) == [((place,), message)]
+
+
+def test_a_spread_does_not_end_before_it_begins():
+    assert errors(Spread, {"from_s": 3, "to_s": 2}) == [(("to_s",), "must not be before from_s, 3")]
+
+
+def test_a_clock_that_paces_nothing_is_a_mistake():
+    group = GROUP | {"stream": {"rate_hz": 1.0, "arrival": "poisson"}, "clock": {"drift_ppm": 20}}
+    assert errors(Group, group) == [
+        (("clock",), "a clock paces periodic batches alone; the stream's are poisson")
+    ]
