@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from scenarios import catalogue, loader, profile, sentences, study_loader
+from scenarios import catalogue, loader, profile, sentences, study_loader, traces
 from scenarios.cloud import Cloud
 from scenarios.fleet import Compute
 from scenarios.network import Link
@@ -25,6 +25,8 @@ ROOMS = {
     "upload codecs": catalogue.CODECS,
     "update codecs": catalogue.UPDATE_CODECS,
     "corruptions": catalogue.CORRUPTIONS,
+    "bandwidth models": catalogue.BANDWIDTHS,
+    "latency distributions": catalogue.LATENCIES,
 }
 PROFILES: dict[str, tuple[type[profile.Profiled], tuple[str, ...]]] = {
     "devices": (Compute, ("gflops", "memory_mb", "idle_w", "busy_w")),
@@ -50,6 +52,7 @@ def listing() -> dict[str, Rows]:
         title: [(name, _first_line(f"{room}.{name}")) for name in catalogue.names(room)]
         for title, room in ROOMS.items()
     }
+    shown |= {"traces": list(traces.DESCRIPTIONS.items())}
     shown |= {"packaged models": _packaged_models(), "packaged data sets": _packaged_data()}
     return shown | {kind: _profiles(kind) for kind in PROFILES}
 
