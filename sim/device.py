@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
-from models.codecs._together import encode
 from models.criteria._chain import KEPT
 from models.entropy import entropy
 from models.strategies._interface import Decision
 from sim.clock import Clock, computing_time, seconds
-from sim.messages import Message, pack
+from sim.uploads import Uploads
 from sim.world import Batch, DeviceStream
 
 if TYPE_CHECKING:
@@ -25,15 +24,20 @@ if TYPE_CHECKING:
     from models.rendering import Rendering
     from models.strategies._interface import DeviceName, EdgeAgent
     from scenarios.fleet import Group
+    from sim.budget import Budget
     from sim.conclusions import Conclusions
     from sim.link import Link
+    from sim.messages import Message
     from sim.recorder import Table
     from sim.versions import VersionLog
 
 
 @dataclass(slots=True)
 class Counts:
-    """Samples of one device: at any time arrived = predicted + queued + in_progress + dropped + damaged."""
+    """Samples of one device: at any time arrived = predicted + queued + in_progress + dropped + damaged.
+
+    Of those that are kept, all but what a reset overtakes is uploaded, withheld or waiting.
+    """
 
     arrived: int = 0
     predicted: int = 0
@@ -43,6 +47,8 @@ class Counts:
     damaged: int = 0
     correct: int = 0
     uploaded: int = 0
+    withheld: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ class Device:
         agent: the strategy on this device.
         versions: what the cloud has published to it, or None under a strategy without a cloud.
         conclusions: the fleet's that can wait.
+        budget: what it uploads is charged to, or None.
+        uploads: turns what it keeps into messages.
         epoch: how often it has begun anew.
         damaged: images that could not be read, by path, each with the reason.
         uplink: set once the other end exists.
@@ -88,6 +96,8 @@ class Device:
     versions: VersionLog | None
     table: Table
     conclusions: Conclusions
+    budget: Budget | None = None
+    uploads: Uploads = field(init=False)
     uplink: Link = field(init=False)
     counts: Counts = field(default_factory=Counts)
     queue: list[tuple[Batch, Rendering]] = field(default_factory=list)
@@ -98,6 +108,9 @@ class Device:
     _update: Message | None = None
     _idle: simpy.Event | None = None
     _open: dict[int, Asked] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.uploads = Uploads(self.name.name, self.settings, self.counts, lambda: self.uplink, self.budget)
 
     def start(self) -> None:
         """Begin to take in batches and to work on them."""
@@ -120,6 +133,7 @@ class Device:
         self.agent, self.versions = agent, versions
         self._update = None
         self.epoch += 1
+        self.uploads.begin_anew(self.epoch)
 
     def _arrivals(self) -> Generator[simpy.Event, Any, None]:
         for batch in self.stream.batches():
@@ -171,7 +185,7 @@ class Device:
             return
         pending = agent.forward(images)
         if pending is None:
-            self._send_samples(asked, list(images), asks=True)
+            self.uploads.ask(batch.number, images)
             return
         flops = agent.flops(len(batch))
         duration = computing_time(flops, self.settings.compute.gflops, self.settings.compute.overhead_ms)
@@ -223,37 +237,8 @@ class Device:
             self.agent.receive(update.version, update.state)
 
     def _upload(self, asked: Asked, images: NDArray[np.uint8], decision: Decision) -> None:
-        if asked.agent is not self.agent:
-            return  # begun before a reset: nobody waits for it
-        if decision.statistics is not None:
-            payload = decision.statistics.astype("<f4").tobytes()
-            self._send(Message("statistics", self.name.name, payload, batch=asked.batch.number))
-        # Copies: a message that waits for its link must not keep the whole batch in memory.
-        kept = [
-            image.copy() for image, verdict in zip(images, decision.verdicts, strict=True) if verdict == KEPT
-        ]
-        if kept or decision.announce:
-            self._send_samples(asked, kept)
-
-    def _send_samples(self, asked: Asked, images: Sequence[NDArray[np.uint8]], asks: bool = False) -> None:
-        codec = self.settings.upload_codec
-        encoded = encode(codec, images)
-        self.counts.uploaded += len(encoded)
-        number = asked.batch.number
-        self._send(
-            Message(
-                "samples",
-                self.name.name,
-                pack(encoded),
-                len(encoded),
-                batch=number,
-                images=images if codec.lossless else None,
-                asks=asks,
-            )
-        )
-
-    def _send(self, message: Message) -> None:
-        self.uplink.send(len(message.payload), replace(message, epoch=self.epoch))
+        if asked.agent is self.agent:  # one begun before a reset: nobody waits for it
+            self.uploads.offer(asked.batch, images, decision)
 
     def finish(self) -> None:
         """Record the batches that the end of the run leaves undone."""

@@ -44,6 +44,14 @@ class Direction:
     packet_bytes: int = 1460
     header_bytes: int = 40
 
+    def packets(self, payload_bytes: int) -> int:
+        """Return how many packets a message is cut into; an empty one is a packet too."""
+        return -(-payload_bytes // self.packet_bytes) or 1
+
+    def message_bytes(self, payload_bytes: int) -> int:
+        """Return the bytes of a message, its payload and its headers, each sent once."""
+        return payload_bytes + self.packets(payload_bytes) * self.header_bytes
+
 
 class Transfer(Moment):
     """One message on its way, and the event of its arrival; times are nanoseconds and None until they are known.
@@ -236,7 +244,7 @@ class Link:
     def send(self, payload_bytes: int, content: Any) -> Transfer:
         """Hand over a message; it is received when its last packet has arrived."""
         direction = self.direction
-        packets = -(-payload_bytes // direction.packet_bytes) or 1
+        packets = direction.packets(payload_bytes)
         header_bytes = packets * direction.header_bytes
         lost_bytes = 0
         if self._loss is not None:

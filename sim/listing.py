@@ -17,6 +17,7 @@ ROOMS = {
     "data sets": catalogue.DATASETS,
     "upload codecs": catalogue.CODECS,
     "update codecs": catalogue.UPDATE_CODECS,
+    "upload ranks": catalogue.RANKS,
     "corruptions": catalogue.CORRUPTIONS,
 }
 

@@ -45,7 +45,7 @@ BATCHES = pa.schema(
         (
             "kept",
             pa.int32(),
-        ),  # samples that passed every criterion, to be uploaded unless a reset came before
+        ),  # samples that passed every criterion, to be uploaded unless a reset came before or a budget forbids it
         ("flops", pa.int64()),  # spent by the device
         ("forward_pass", pa.int64()),  # of the edge model: batches of one number were computed together
         ("criteria_state", pa.map_(pa.string(), pa.float64())),  # after the batch: `<criterion>.<name>`
@@ -71,6 +71,7 @@ TRANSFERS = pa.schema(
         ("kind", pa.string()),  # samples, statistics, update or answer
         ("status", pa.string()),  # delivered, in_flight or queued (at the end of the run)
         ("samples", pa.int32()),  # images or predictions in the message; 0 for statistics and updates
+        ("quality", pa.int16()),  # level of the samples' encoding, 0 the best; null where there is one alone
         ("version", pa.int32()),  # version carried down; null on the way up
         ("payload_bytes", pa.int64()),  # as really encoded
         ("header_bytes", pa.int64()),
@@ -136,6 +137,11 @@ DEVICES = pa.schema(
         ("samples_damaged", pa.int64()),  # their images could not be read
         ("samples_correct", pa.int64()),
         ("samples_uploaded", pa.int64()),  # handed to the uplink: the sum of its upward transfers' samples
+        (
+            "samples_withheld",
+            pa.int64(),
+        ),  # given up because the budget had no room for them, or by a reset meanwhile
+        ("samples_waiting", pa.int64()),  # for the budget
         ("busy_s", pa.float64()),
         ("flops", pa.int64()),
         *(

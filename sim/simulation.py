@@ -14,6 +14,7 @@ from models.fitting import fit
 from models.flops import Known, forward_flops
 from models.normalisation import AdaptableModel
 from models.strategies._interface import DeviceName, Laboratory
+from sim.budget import Budgets
 from sim.cell import Cell
 from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
@@ -93,6 +94,7 @@ class Simulation:
             for name, cell in scenario.cells.items()
             for way in ("up", "down")
         }
+        self._budgets = Budgets(self.clock, scenario.budgets)
         self._directions = {
             (name, way): direction_of(group.link, way)
             for name, group in scenario.groups.items()
@@ -121,7 +123,7 @@ class Simulation:
                 scenario.cloud,
                 agent,
                 self.executor,
-                {device.name.name: device.settings.upload_codec for device in self.devices.values()},
+                {device.name.name: device.settings.upload_codecs for device in self.devices.values()},
                 self.downlinks,
                 members,
                 self.versions,
@@ -255,6 +257,7 @@ class Simulation:
             self.versions.get(self.strategy.student(name)),
             self.recorder.batches,
             self.conclusions,
+            self._budgets.of(name.name, name.group, group.budget),
         )
 
     def _link(self, device: Device, way: str) -> Link:

@@ -84,7 +84,7 @@ def make(accelerators=1, publishes=True, overhead_ms=0.0):
         settings,
         FakeAgent(clock, publishes=publishes),
         Executor(Placement(torch.device("cpu"))),
-        dict.fromkeys(STUDENT_OF, Raw()),
+        {device: [Raw()] for device in STUDENT_OF},
         links,
         members,
         {student: VersionLog() for student in "ab"},
