@@ -17,7 +17,19 @@ MODULES = {
     for room in ROOMS
     for path in sorted((ROOT / room).rglob("*.py"))
 }
-LIGHT = ("clock", "streams", "link", "recorder", "messages", "versions", "results", "cli", "listing")
+LIGHT = (
+    "clock",
+    "streams",
+    "link",
+    "budget",
+    "selection",
+    "recorder",
+    "messages",
+    "versions",
+    "results",
+    "cli",
+    "listing",
+)
 LONGEST = 400
 
 

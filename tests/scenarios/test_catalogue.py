@@ -13,6 +13,7 @@ ROOMS = [
     catalogue.UPDATE_CODECS,
     catalogue.DATASETS,
     catalogue.MODELS,
+    catalogue.RANKS,
 ]
 
 
@@ -27,7 +28,10 @@ def test_every_file_of_a_room_has_settings(room):
         assert issubclass(catalogue.settings_class(room, name), base)
 
 
-@pytest.mark.parametrize(("room", "field"), [(catalogue.STRATEGIES, "name"), (catalogue.CODECS, "codec")])
+@pytest.mark.parametrize(
+    ("room", "field"),
+    [(catalogue.STRATEGIES, "name"), (catalogue.CODECS, "codec"), (catalogue.RANKS, "rank")],
+)
 def test_settings_hold_the_name_of_their_file(room, field):
     for name in catalogue.names(room):
         assert catalogue.settings_class(room, name).model_fields[field].default == name
