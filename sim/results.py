@@ -123,6 +123,7 @@ UPDATES = pa.schema(
 
 # One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight, and
 # samples_arrived = samples_predicted + samples_queued + samples_in_progress + samples_dropped + samples_damaged.
+# Kept samples, but for those whose batch a reset overtook, are samples_uploaded + samples_withheld + samples_waiting.
 DEVICES = pa.schema(
     [
         ("device", pa.string()),
