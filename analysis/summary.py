@@ -18,7 +18,13 @@ from sim.results import ENERGY, SUMMARY
 
 _DIRECTIONS = {"uplink": "up", "downlink": "down"}
 _STATES = ("queued", "sent", "delivered", "lost", "in_flight")
-_DAMAGED = "samples_damaged"  # this and the next not in every result folder
+_LATER = (
+    "damaged",
+    "missed",
+    "lost",
+    "withheld",
+    "waiting",
+)  # samples that are not counted in every result folder
 _ENERGY = [f"energy_{part}_j" for part in ENERGY]
 
 
@@ -131,19 +137,25 @@ def _updates(folder: Path, simulated_s: float) -> dict[str, Any]:
 
 
 def _devices(folder: Path) -> dict[str, Any]:
-    """Add up the devices' counters: FLOPs, damaged samples, and in both directions the bytes in each state."""
+    """Add up the devices' counters: FLOPs, samples, and in both directions the bytes in each state."""
     columns = {
         name: {f"{state}_bytes": f"{direction}link_{state}_bytes" for state in _STATES}
         for name, direction in _DIRECTIONS.items()
     }
     wanted = [column for states in columns.values() for column in states.values()]
-    totals = read_table(folder, "devices", ["flops", *wanted], optional=[_DAMAGED]).sum()
+    totals = read_table(
+        folder, "devices", ["flops", *wanted], optional=[f"samples_{state}" for state in _LATER]
+    ).sum()
     ledger = {
         name: {state: int(totals[column]) for state, column in states.items()}
         for name, states in columns.items()
     }
-    damaged = {"damaged_samples": int(totals[_DAMAGED])} if _DAMAGED in totals else {}
-    return {"device_flops": int(totals["flops"]), "ledger": ledger, **damaged}
+    samples = {
+        f"{state}_samples": int(totals[f"samples_{state}"])
+        for state in _LATER
+        if f"samples_{state}" in totals
+    }
+    return {"device_flops": int(totals["flops"]), "ledger": ledger, **samples}
 
 
 def _energy(folder: Path, predictions: int) -> dict[str, Any]:

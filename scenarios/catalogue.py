@@ -25,6 +25,7 @@ CORRUPTIONS = "models.corruptions"
 CRITERIA = "models.criteria"
 BANDWIDTHS = "sim.bandwidths"
 LATENCIES = "sim.latencies"
+RANKS = "models.ranks"
 
 
 @cache

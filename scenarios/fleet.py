@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
+from scenarios.budgets import UploadQuality
 from scenarios.life import DeviceClock, Life
 from scenarios.network import Link
 from scenarios.profile import Profiled
-from scenarios.settings import NonNegative, Positive, Settings
+from scenarios.settings import Name, NonNegative, Positive, Settings
 from scenarios.world import Shift, Stream
 
 if TYPE_CHECKING:
@@ -76,6 +77,15 @@ class Group(Settings):
     link: Link
     upload_codec: ImageCodec = Field(default="png", validate_default=True)
     """How images are encoded for the way up."""
+    budget: Name | None = None
+    """The one of `budgets` that limits what its devices upload; left out, nothing does."""
+    upload_quality: UploadQuality | None = None
+    """Lower levels of quality for when the link or the budget does not bear upload_codec; left out, there are none."""
+
+    @property
+    def upload_codecs(self) -> tuple[ImageCodec, ...]:
+        """The codecs of all levels of quality, from the best to the worst."""
+        return (self.upload_codec, *(self.upload_quality.lower if self.upload_quality else ()))
 
     @property
     def conditions(self) -> tuple[tuple[str, int], ...]:
@@ -103,6 +113,18 @@ class Group(Settings):
             )
             raise ValueError(f"{places} a duration_s; only the last shift may go without")
         return schedule
+
+    @field_validator("upload_quality")
+    @classmethod
+    def _follows_a_budget(cls, quality: UploadQuality | None, info: ValidationInfo) -> UploadQuality | None:
+        if (
+            quality is not None
+            and quality.by == "budget"
+            and "budget" in info.data
+            and info.data["budget"] is None
+        ):
+            raise ValueError("`by: budget` needs a budget; name one of `budgets` in the group's `budget`")
+        return quality
 
     @field_validator("repeat_schedule")
     @classmethod

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from scenarios import catalogue
+from scenarios.budgets import Budget
 from scenarios.cloud import Cloud
 from scenarios.fleet import Group
 from scenarios.network import Cell, Region
@@ -112,6 +113,8 @@ class Scenario(Settings):
     """What several links share, by name; a link says in `cell` which it is a part of."""
     regions: dict[Name, Region] = Field(default_factory=dict)
     """Parts of the cloud that can be down, by name; a link says in `region` through which it goes."""
+    budgets: dict[Name, Budget] = Field(default_factory=dict)
+    """What devices may upload, by name; a group says in `budget` which holds for its devices."""
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
     resets_s: Annotated[
         tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...],
@@ -160,6 +163,27 @@ class Scenario(Settings):
             for kind in ("cell", "region")
             if f"{kind}s" in info.data  # or they have mistakes of their own
             for problem in _unmatched(groups, kind, info.data[f"{kind}s"])
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return groups
+
+    @field_validator("groups")
+    @classmethod
+    def _have_budgets(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
+        budgets = info.data.get("budgets")
+        if budgets is None:
+            return groups  # they have mistakes of their own
+        named = {name: group.budget for name, group in groups.items() if group.budget is not None}
+        allowed = ", ".join(budgets) or "none; describe it in `budgets`"
+        problems = [
+            f"{name}.budget: no such budget {budget!r}; budgets: {allowed}"
+            for name, budget in named.items()
+            if budget not in budgets
+        ] or [
+            f"no group has the budget {budget!r}; name it in a group's `budget`, or remove it from `budgets`"
+            for budget in budgets
+            if budget not in named.values()
         ]
         if problems:
             raise ValueError("; ".join(problems))

@@ -49,7 +49,7 @@ class Cloud:
 
     Attributes:
         agent: the strategy in the cloud.
-        codecs: each device's upload codec.
+        codecs: each device's upload codecs; where there are several, messages say which.
         downlinks: of each device.
         members: the devices of each student.
         versions: what each student has published.
@@ -62,7 +62,7 @@ class Cloud:
     settings: CloudSettings
     agent: CloudAgent
     executor: Executor
-    codecs: Mapping[str, ImageCodec]
+    codecs: Mapping[str, Sequence[ImageCodec]]
     downlinks: Mapping[str, Link]
     members: Mapping[str, Sequence[str]]
     versions: Mapping[str, VersionLog]
@@ -96,7 +96,9 @@ class Cloud:
         assert message.batch is not None
         decoded = message.images
         if decoded is None:
-            decoded = decode(self.codecs[message.device], unpack(message.payload), self.image_shape)
+            codecs = self.codecs[message.device]
+            level, start = (message.payload[0], 1) if len(codecs) > 1 else (0, 0)
+            decoded = decode(codecs[level], unpack(message.payload, start), self.image_shape)
         images = np.empty((message.samples, *self.image_shape), np.uint8)
         for image, content in zip(images, decoded, strict=True):
             image[...] = content

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
-from models.codecs._together import encode
 from models.criteria._chain import KEPT
 from models.entropy import entropy
 from models.strategies._interface import Decision
 from sim.clock import Clock, computing_time, nanoseconds, seconds
 from sim.life import Presence, live
-from sim.messages import Message, joining, pack
+from sim.messages import joining
+from sim.uploads import Uploads
 from sim.world import Batch, DeviceStream
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from models.rendering import Rendering
     from models.strategies._interface import DeviceName, EdgeAgent
     from scenarios.fleet import Group
+    from sim.budget import Budget
     from sim.conclusions import Conclusions
     from sim.life import Absence
     from sim.link import Link
+    from sim.messages import Message
     from sim.recorder import Table
     from sim.versions import VersionLog
 
@@ -38,6 +40,7 @@ class Counts:
     """Samples of one device.
 
     At any time arrived = predicted + queued + in_progress + dropped + damaged + missed + lost.
+    Of those that are kept, all but what a reset or a crash overtakes is uploaded, withheld or waiting.
     """
 
     arrived: int = 0
@@ -50,6 +53,8 @@ class Counts:
     lost: int = 0
     correct: int = 0
     uploaded: int = 0
+    withheld: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ class Device:
         conclusions: the fleet's that can wait.
         deploy: returns a fresh agent, for a device that lost its own.
         history: when it is away; None: never.
+        budget: what it uploads is charged to, or None.
+        uploads: turns what it keeps into messages.
         epoch: how often it has begun anew.
         damaged: images that could not be read, by path, each with the reason.
         uplink: set once the other end exists.
@@ -100,6 +107,8 @@ class Device:
     conclusions: Conclusions
     deploy: Callable[[], EdgeAgent] | None = None
     history: Iterator[Absence] | None = None
+    budget: Budget | None = None
+    uploads: Uploads = field(init=False)
     uplink: Link = field(init=False)
     counts: Counts = field(default_factory=Counts)
     queue: list[tuple[Batch, Rendering]] = field(default_factory=list)
@@ -113,6 +122,9 @@ class Device:
     _worker: simpy.Process = field(init=False)
     _open: dict[int, Asked] = field(default_factory=dict)
     _pass: tuple[int, int] | None = None  # start and end of the forward pass that it is at, in nanoseconds
+
+    def __post_init__(self) -> None:
+        self.uploads = Uploads(self.name.name, self.settings, self.counts, lambda: self.uplink, self.budget)
 
     def start(self) -> None:
         """Begin to take in batches and to work on them."""
@@ -180,6 +192,8 @@ class Device:
             self._record(batch, "lost")
         self.queue.clear()
         self._update = None
+        self.uploads.forget()
+        self.uplink.forget()
         assert self.deploy is not None
         self.agent = self.deploy()
 
@@ -188,6 +202,7 @@ class Device:
         self.agent, self.versions = agent, versions
         self._update = None
         self.epoch += 1
+        self.uploads.begin_anew(self.epoch)
 
     def _arrivals(self) -> Generator[simpy.Event, Any, None]:
         for batch in self.stream.batches():
@@ -257,7 +272,7 @@ class Device:
             return
         pending = agent.forward(images)
         if pending is None:
-            self._send_samples(asked, list(images), asks=True)
+            self.uploads.ask(batch.number, images)
             return
         flops = agent.flops(len(batch))
         duration = computing_time(flops, self.settings.compute.gflops, self.settings.compute.overhead_ms)
@@ -311,37 +326,8 @@ class Device:
             self.agent.receive(update.version, update.state)
 
     def _upload(self, asked: Asked, images: NDArray[np.uint8], decision: Decision) -> None:
-        if asked.agent is not self.agent:
-            return  # begun before a reset: nobody waits for it
-        if decision.statistics is not None:
-            payload = decision.statistics.astype("<f4").tobytes()
-            self._send(Message("statistics", self.name.name, payload, batch=asked.batch.number))
-        # Copies: a message that waits for its link must not keep the whole batch in memory.
-        kept = [
-            image.copy() for image, verdict in zip(images, decision.verdicts, strict=True) if verdict == KEPT
-        ]
-        if kept or decision.announce:
-            self._send_samples(asked, kept)
-
-    def _send_samples(self, asked: Asked, images: Sequence[NDArray[np.uint8]], asks: bool = False) -> None:
-        codec = self.settings.upload_codec
-        encoded = encode(codec, images)
-        self.counts.uploaded += len(encoded)
-        number = asked.batch.number
-        self._send(
-            Message(
-                "samples",
-                self.name.name,
-                pack(encoded),
-                len(encoded),
-                batch=number,
-                images=images if codec.lossless else None,
-                asks=asks,
-            )
-        )
-
-    def _send(self, message: Message) -> None:
-        self.uplink.send(len(message.payload), replace(message, epoch=self.epoch))
+        if asked.agent is self.agent:  # one begun before a reset: nobody waits for it
+            self.uploads.offer(asked.batch, images, decision)
 
     def finish(self) -> None:
         """Record the batches that the end of the run leaves undone."""

@@ -59,12 +59,12 @@ class Direction:
     latency: LatencyDistribution | None = None
 
     def packets(self, payload_bytes: int) -> int:
-        """Return into how many packets a message is cut, at least one."""
+        """Return how many packets a message is cut into; an empty one is a packet too."""
         return -(-payload_bytes // self.packet_bytes) or 1
 
-    def header(self, payload_bytes: int) -> int:
-        """Return the bytes of a message's headers."""
-        return self.packets(payload_bytes) * self.header_bytes + self.message_overhead_bytes
+    def message_bytes(self, payload_bytes: int) -> int:
+        """Return the bytes of a message, its payload and its headers, each sent once."""
+        return payload_bytes + self.packets(payload_bytes) * self.header_bytes + self.message_overhead_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +230,18 @@ class Link:
             self._carried = transfer
             self._launch(transfer)
         else:
-            for out in self._outbox.put(transfer):
-                self._dropped += out.wire_bytes
-                self.observe(out)
+            self._drop(self._outbox.put(transfer))
         return transfer
+
+    def forget(self) -> None:
+        """Drop what waits in the outbox."""
+        if self._outbox is not None:
+            self._drop(self._outbox.clear())
+
+    def _drop(self, transfers: list[Transfer]) -> None:
+        for transfer in transfers:
+            self._dropped += transfer.wire_bytes
+            self.observe(transfer)
 
     def acknowledge(self, size: int, content: Any) -> Transfer:
         """Hand over an acknowledgement of `size` bytes, all headers: it passes by an outbox and is never sent again."""

@@ -24,6 +24,7 @@ ROOMS = {
     "data sets": catalogue.DATASETS,
     "upload codecs": catalogue.CODECS,
     "update codecs": catalogue.UPDATE_CODECS,
+    "upload ranks": catalogue.RANKS,
     "corruptions": catalogue.CORRUPTIONS,
     "bandwidth models": catalogue.BANDWIDTHS,
     "latency distributions": catalogue.LATENCIES,

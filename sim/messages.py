@@ -28,6 +28,8 @@ class Message:
         logits: behind the predictions of an answer, float32 (N, C); recorded, not sent.
         asks: whether samples are sent for an answer.
         epoch: how many resets came before it.
+        information: mean entropy of the samples' predictions, in nats; 0 without any.
+        quality: level at which the samples are encoded, where there are several; the payload begins with it.
 
     """
 
@@ -42,6 +44,8 @@ class Message:
     logits: Tensor | None = None
     asks: bool = False
     epoch: int = 0
+    information: float = 0.0
+    quality: int | None = None
 
 
 def joining(device: str, version: int, epoch: int) -> Message:
@@ -49,14 +53,22 @@ def joining(device: str, version: int, epoch: int) -> Message:
     return Message("join", device, struct.pack("<I", version), epoch=epoch)
 
 
-def pack(parts: list[bytes]) -> bytes:
-    """Join encoded images into one payload, each after its length (four bytes, little-endian)."""
-    return b"".join(struct.pack("<I", len(part)) + part for part in parts)
+LENGTH_BYTES = 4
+"""What an encoded image costs beside its own bytes."""
 
 
-def unpack(payload: bytes) -> list[bytes]:
-    """Take `pack`'s payload apart; raises ValueError where it is cut short."""
-    parts, start = [], 0
+def pack(parts: Sequence[bytes], quality: int | None = None) -> bytes:
+    """Join encoded images into one payload, each after its length (four bytes, little-endian).
+
+    A level of quality, where there is one, comes first, as one byte.
+    """
+    level = b"" if quality is None else bytes((quality,))
+    return level + b"".join(struct.pack("<I", len(part)) + part for part in parts)
+
+
+def unpack(payload: bytes, start: int = 0) -> list[bytes]:
+    """Take `pack`'s payload apart, from `start` on; raises ValueError where it is cut short."""
+    parts = []
     while start < len(payload):
         if start + 4 > len(payload):
             raise ValueError("payload is cut short")

@@ -70,8 +70,13 @@ class Network:
         to_cloud: Callable[[Message], None],
         to_device: Callable[[Message], None],
         absences: Outages | None = None,
+        forgets: bool = False,
     ) -> tuple[Link, Link]:
-        """Return a device's uplink and its downlink; `absences` are when the device itself is away."""
+        """Return a device's uplink and its downlink.
+
+        `absences` are when the device itself is away; whether it `forgets` says whether what waits for the uplink can
+        be dropped.
+        """
         reasons = (
             self._down(f"{device}/link", settings.outages),
             self._outages.get(("cell", settings.cell)),
@@ -79,8 +84,12 @@ class Network:
             absences,
         )
         outages = union(*(reason for reason in reasons if reason is not None))
-        up = self._link(device, group, settings, "up", to_cloud, outages)
-        down = self._link(device, group, settings, "down", to_device, outages)
+        outboxes = (
+            Outbox(settings.outbox) if settings.outbox.bounded or forgets else None,
+            Outbox(superseded=settings.superseded) if settings.superseded != "keep" else None,
+        )
+        up = self._link(device, group, settings, "up", to_cloud, outages, outboxes[0])
+        down = self._link(device, group, settings, "down", to_device, outages, outboxes[1])
         if size := settings.acknowledgement_bytes:
             for link in (up, down):
                 link.receive = partial(_unless_acknowledgement, link.receive)
@@ -125,13 +134,9 @@ class Network:
         way: str,
         receive: Callable[[Message], None],
         outages: Outages | None,
+        outbox: Outbox | None,
     ) -> Link:
         direction = self._directions[group, way]
-        outbox = None
-        if way == "up" and settings.outbox.bounded:
-            outbox = Outbox(settings.outbox)
-        elif way == "down" and settings.superseded != "keep":
-            outbox = Outbox(superseded=settings.superseded)
         sharing: Sharing | None = self._cells.get((settings.cell, way))
         if sharing is None or self._cells[settings.cell, way].capacity is None:
             sharing = self._own_line(

@@ -39,6 +39,13 @@ class Outbox:
         """Return the message whose turn it is; None where nothing waits."""
         return self.waiting.pop(0) if self.waiting else None
 
+    def clear(self) -> list[Transfer]:
+        """Let nothing wait any more, and return what did, each with its fate."""
+        out, self.waiting = self.waiting, []
+        for transfer in out:
+            transfer.fate = "dropped"
+        return out
+
     def _supersede(self, transfer: Transfer) -> list[Transfer]:
         out: list[Transfer] = []
         place = len(self.waiting)

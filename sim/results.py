@@ -46,7 +46,7 @@ BATCHES = pa.schema(
         (
             "kept",
             pa.int32(),
-        ),  # samples that passed every criterion, to be uploaded unless a reset came before
+        ),  # samples that passed every criterion, to be uploaded unless a reset came before or a budget forbids it
         ("flops", pa.int64()),  # spent by the device
         ("forward_pass", pa.int64()),  # of the edge model: batches of one number were computed together
         ("criteria_state", pa.map_(pa.string(), pa.float64())),  # after the batch: `<criterion>.<name>`
@@ -74,6 +74,7 @@ TRANSFERS = pa.schema(
         # end of the run queued or in_flight
         ("status", pa.string()),
         ("samples", pa.int32()),  # images or predictions in the message; 0 for statistics and updates
+        ("quality", pa.int16()),  # level of the samples' encoding, 0 the best; null where there is one alone
         ("version", pa.int32()),  # version carried down; null on the way up
         ("payload_bytes", pa.int64()),  # as really encoded
         ("header_bytes", pa.int64()),
@@ -131,6 +132,7 @@ ENERGY = ("compute", "idle", "transmit", "receive")
 # One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight, and
 # samples_arrived = samples_predicted + samples_queued + samples_in_progress + samples_dropped + samples_damaged
 # + samples_missed + samples_lost.
+# Kept samples, but for those whose batch a reset overtook, are samples_uploaded + samples_withheld + samples_waiting.
 DEVICES = pa.schema(
     [
         ("device", pa.string()),
@@ -147,6 +149,9 @@ DEVICES = pa.schema(
         ("samples_lost", pa.int64()),  # in crashes
         ("samples_correct", pa.int64()),
         ("samples_uploaded", pa.int64()),  # handed to the uplink: the sum of its upward transfers' samples
+        # Given up because the budget had no room for them, or by a reset or crash meanwhile.
+        ("samples_withheld", pa.int64()),
+        ("samples_waiting", pa.int64()),  # for the budget
         ("present_s", pa.float64()),  # a stay ends with the batch that is in progress when the device leaves
         ("busy_s", pa.float64()),  # with passes that ended, or that a crash cut short
         ("flops", pa.int64()),  # of passes that ended

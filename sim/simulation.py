@@ -15,6 +15,7 @@ from models.fitting import fit
 from models.flops import Known, forward_flops
 from models.normalisation import AdaptableModel
 from models.strategies._interface import DeviceName, Laboratory
+from sim.budget import Budgets
 from sim.clock import Clock, nanoseconds, seconds
 from sim.cloud import Cloud
 from sim.conclusions import Conclusions
@@ -94,6 +95,7 @@ class Simulation:
         self._streams = RandomStreams(scenario.seed)
         self._network = Network(scenario, self.clock, self._streams, recorder.transfers)
         self._airtimes: dict[tuple[str, str], Airtime] = {}
+        self._budgets = Budgets(self.clock, scenario.budgets)
         self._edge_operations: Known = {}
         self._foundation_operations: Known = {}
         torch.manual_seed(scenario.seed)  # for layers that draw, such as dropout in training
@@ -119,7 +121,7 @@ class Simulation:
                 scenario.cloud,
                 agent,
                 self.executor,
-                {device.name.name: device.settings.upload_codec for device in self.devices.values()},
+                {device.name.name: device.settings.upload_codecs for device in self.devices.values()},
                 self.downlinks | self.channels,
                 receivers,
                 self.versions,
@@ -276,6 +278,7 @@ class Simulation:
             self.conclusions,
             lambda: self._redeploy(name),
             None if group.life is None else history(group.life, self._life(name), self.end),
+            self._budgets.of(name.name, name.group, group.budget),
         )
 
     def _life(self, name: DeviceName) -> Callable[[], np.random.Generator]:
@@ -293,8 +296,9 @@ class Simulation:
         away = None
         if life is not None:
             away = Outages(Outage(*each) for each in absences(life, self._life(device.name), self.end))
+        forgets = life is not None and life.state == "lost"
         up, down = self._network.links(
-            name, device.name.group, settings, self._to_cloud, device.receive, away
+            name, device.name.group, settings, self._to_cloud, device.receive, away, forgets
         )
         device.uplink = self.uplinks[name] = up
         self.downlinks[name] = down

@@ -23,6 +23,8 @@ LIGHT = (
     "link",
     "life",
     "energy",
+    "budget",
+    "selection",
     "recorder",
     "messages",
     "versions",

@@ -17,7 +17,15 @@ def encode(image: NDArray[np.uint8], container: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def decode(content: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Decode one image of the given shape (H, W, C), uint8."""
+def decode(content: bytes, channels: int) -> NDArray[np.uint8]:
+    """Decode one image of so many channels, uint8 (H, W, C)."""
     with Image.open(BytesIO(content)) as image:
-        return np.asarray(image, np.uint8).reshape(shape)
+        return np.asarray(image, np.uint8).reshape(image.height, image.width, channels)
+
+
+def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return one image, uint8 (H, W, C) with C = 1 or 3, at another size: bicubic, antialiased where it shrinks."""
+    resized = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
+    return np.asarray(resized, np.uint8).reshape(height, width, image.shape[2])

@@ -32,4 +32,4 @@ class Png(Base):
         """Return the image in a PNG file."""
         from models.codecs import _pillow  # noqa: PLC0415
 
-        return _pillow.decode(content, shape)
+        return _pillow.decode(content, shape[2])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from analysis.summary import summarise, write_summary
 
@@ -86,13 +87,14 @@ def test_cloud_and_devices(cema: Path) -> None:
     assert summary["device_flops"] == 3_000
 
 
-def test_damaged_samples_where_devices_count_them(cema: Path) -> None:
+@pytest.mark.parametrize("state", ["damaged", "withheld", "waiting"])
+def test_samples_that_not_every_result_folder_counts(cema: Path, state: str) -> None:
     path = cema / "devices.parquet"
     devices = pd.read_parquet(path)
-    devices.drop(columns="samples_damaged", errors="ignore").to_parquet(path)
-    assert "damaged_samples" not in summarise(cema)
-    devices.assign(samples_damaged=[2, 0, 1]).to_parquet(path)
-    assert summarise(cema)["damaged_samples"] == 3
+    devices.drop(columns=f"samples_{state}").to_parquet(path)
+    assert f"{state}_samples" not in summarise(cema)
+    devices.assign(**{f"samples_{state}": [2, 0, 1]}).to_parquet(path)
+    assert summarise(cema)[f"{state}_samples"] == 3
 
 
 def test_samples_that_devices_missed_and_lost(cema: Path) -> None:

@@ -15,6 +15,7 @@ ROOMS = [
     catalogue.MODELS,
     catalogue.BANDWIDTHS,
     catalogue.LATENCIES,
+    catalogue.RANKS,
 ]
 
 
@@ -34,6 +35,7 @@ def test_every_file_of_a_room_has_settings(room):
     [
         (catalogue.STRATEGIES, "name"),
         (catalogue.CODECS, "codec"),
+        (catalogue.RANKS, "rank"),
         (catalogue.BANDWIDTHS, "model"),
         (catalogue.LATENCIES, "distribution"),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.codecs.jpeg import Jpeg
 from models.codecs.raw import Raw
 from models.executor import Executor
 from models.placement import Placement
@@ -84,7 +85,7 @@ def make(accelerators=1, publishes=True, overhead_ms=0.0):
         settings,
         FakeAgent(clock, publishes=publishes),
         Executor(Placement(torch.device("cpu"))),
-        dict.fromkeys(STUDENT_OF, Raw()),
+        {device: [Raw()] for device in STUDENT_OF},
         links,
         members,
         {student: VersionLog() for student in "ab"},
@@ -108,6 +109,19 @@ def test_images_of_a_lossless_codec_need_not_be_decoded():
     world.cloud.receive(message)
     first, second = world.agent.uploads
     np.testing.assert_array_equal(first.images, second.images)
+
+
+def test_images_are_decoded_at_the_level_of_quality_that_their_message_says():
+    """Two levels whose decoding can be told apart: raw, and a JPEG of the image."""
+    world = make()
+    jpeg = Jpeg(quality=95)
+    world.cloud.codecs = {"a-0": [Raw(), jpeg]}
+    image = np.full((1, 1, 1), 200, np.uint8)
+    for quality, content in enumerate((Raw().encode(image), jpeg.encode(image))):
+        world.cloud.receive(Message("samples", "a-0", pack([content], quality), 1, batch=0, quality=None))
+    first, second = (int(upload.images[0, 0, 0, 0]) for upload in world.agent.uploads)
+    assert first == 200
+    assert abs(second - 200) <= 3
 
 
 def play(world, *messages, until=None):

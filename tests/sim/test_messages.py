@@ -29,6 +29,13 @@ def test_layout():
     assert pack([b"ab", b""]) == b"\x02\x00\x00\x00ab\x00\x00\x00\x00"
 
 
+@given(PARTS, st.integers(0, 255))
+def test_a_level_of_quality_is_one_byte_ahead(parts, quality):
+    payload = pack(parts, quality)
+    assert payload == bytes([quality]) + pack(parts)
+    assert unpack(payload, 1) == parts
+
+
 @pytest.mark.parametrize("kept", [1, 3, 4, 6, 8, 10])
 def test_a_payload_that_is_cut_short(kept):
     payload = pack([b"abc", b"defg"])  # whole at 7 and 15 bytes

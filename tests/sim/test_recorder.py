@@ -127,7 +127,14 @@ def test_messages_are_recorded_with_what_is_known_of_them(tmp_path):
         clock.run(until=250_000)
         for transfer in link.unfinished:
             observe(transfer)
-    common = {"device": "cameras-0", "group": "cameras", "direction": "down", "kind": "update", "samples": 0}
+    common = {
+        "device": "cameras-0",
+        "group": "cameras",
+        "direction": "down",
+        "kind": "update",
+        "samples": 0,
+        "quality": None,
+    }
     sizes = {"payload_bytes": 90, "header_bytes": 10, "retransmitted_bytes": 0}
     expected = [
         ("delivered", 0, 100_000, 200_000),

@@ -1,8 +1,11 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from models.codecs.jpeg import Jpeg
 from models.codecs.png import Png
@@ -50,3 +53,31 @@ def test_a_view_with_gaps_is_encoded_in_row_order():
     image = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)[::2, ::-1]
     for codec in (Raw(), Png()):
         np.testing.assert_array_equal(codec.decode(codec.encode(image), image.shape), image)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_reduced_jpeg_is_smaller_and_comes_back_at_its_size(channels):
+    image = np.random.default_rng(0).integers(0, 256, (24, 17, channels), dtype=np.uint8)
+    half = Jpeg(quality=95, scale=0.5)
+    with Image.open(BytesIO(half.encode(image))) as sent:
+        assert sent.size == (8, 12)  # width 17 x 0.5 is 8.5, rounded to even
+    assert len(half.encode(image)) < len(Jpeg(quality=95).encode(image))
+    decoded = half.decode(half.encode(image), image.shape)
+    assert (decoded.shape, decoded.dtype) == (image.shape, np.uint8)
+
+
+def test_a_smooth_image_hardly_suffers_from_being_reduced():
+    image = smooth(1)
+    decoded = Jpeg(quality=95, scale=0.5).decode(Jpeg(quality=95, scale=0.5).encode(image), image.shape)
+    assert abs(decoded.astype(int) - image).mean() < 3
+
+
+def test_reducing_smooths_out_what_the_smaller_image_cannot_show():
+    """Antialiasing: a chessboard of single pixels becomes grey, not black or white."""
+    chessboard = (np.indices((16, 16)).sum(0) % 2 * 255).astype(np.uint8)[..., None]
+    decoded = Jpeg(quality=95, scale=0.5).decode(Jpeg(quality=95, scale=0.5).encode(chessboard), (16, 16, 1))
+    assert abs(decoded.astype(int) - 127.5).max() < 30
+
+
+def test_the_smallest_image_has_a_pixel():
+    assert Jpeg(scale=0.01).decode(Jpeg(scale=0.01).encode(smooth(3)), (24, 16, 3)).shape == (24, 16, 3)

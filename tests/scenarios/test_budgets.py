@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from models.codecs.jpeg import Jpeg
+from models.codecs.png import Png
+from models.ranks.arrival import Arrival
+from models.ranks.redundancy import Redundancy
+from scenarios import loader
+from scenarios.budgets import Budget, UploadQuality
+from scenarios.fleet import Group
+from scenarios.schema import Scenario
+
+MINIMAL = yaml.safe_load((Path(__file__).parent.parent / "data" / "minimal.yaml").read_text(encoding="utf-8"))
+GROUP = MINIMAL["groups"]["lte"]
+
+BUCKET = {"rate_kbps": 10, "burst_bytes": 5000}
+ALLOWANCE = {"allowance_bytes": 1_000_000}
+LOWER = {"lower": [{"codec": "jpeg", "quality": 50}, {"codec": "jpeg", "quality": 20, "scale": 0.5}]}
+
+
+def errors(settings, data):
+    with pytest.raises(ValidationError) as caught:
+        settings.model_validate(data)
+    return [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in caught.value.errors()]
+
+
+def test_defaults():
+    budget = Budget.model_validate(ALLOWANCE)
+    assert (budget.per, budget.period_s, budget.starts_at_s) == ("device", 86_400, 0)
+    assert (budget.pacing, budget.excess, budget.rank) == ("none", "drop", Arrival())
+    group = Group.model_validate(GROUP)
+    assert (group.budget, group.upload_quality, group.upload_codecs) == (None, None, (Png(),))
+
+
+def test_what_a_budget_can_be():
+    for data in (BUCKET, ALLOWANCE, BUCKET | ALLOWANCE | {"pacing": "even", "ahead_bytes": 5}):
+        assert Budget.model_validate(data).excess == "drop"
+    assert Budget.model_validate(ALLOWANCE | {"rank": {"rank": "redundancy", "momentum": 0.5}}).rank == (
+        Redundancy(momentum=0.5)
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "message"),
+    [
+        (
+            {},
+            "allowance_bytes",
+            "a budget needs allowance_bytes, or rate_kbps and burst_bytes, or all of them",
+        ),
+        ({"rate_kbps": 1.0}, "burst_bytes", "a token bucket needs both rate_kbps and burst_bytes"),
+        (
+            ALLOWANCE | {"burst_bytes": 1},
+            "burst_bytes",
+            "a token bucket needs both rate_kbps and burst_bytes",
+        ),
+        (BUCKET | {"pacing": "even"}, "pacing", "must be none without allowance_bytes"),
+        (ALLOWANCE | {"ahead_bytes": 1}, "ahead_bytes", "must be 0 without `pacing: even`"),
+        (
+            ALLOWANCE | {"rank": "size"},
+            "rank",
+            "`rank` must be one of: age, arrival, entropy, redundancy",
+        ),
+    ],
+)
+def test_what_a_budget_cannot_be(data, field, message):
+    assert errors(Budget, data) == [((field,), message)]
+
+
+def test_levels_of_quality():
+    group = Group.model_validate({**GROUP, "upload_quality": LOWER | {"by": "link", "target_s": 2}})
+    assert group.upload_codecs == (Png(), Jpeg(quality=50), Jpeg(quality=20, scale=0.5))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"by": "link"}, "needed with `by: link`"),
+        ({"by": "budget", "target_s": 2.0}, "must be left out unless `by: link`"),
+    ],
+)
+def test_a_target_goes_with_the_link(data, message):
+    assert errors(UploadQuality, LOWER | data) == [(("target_s",), message)]
+
+
+def test_quality_that_follows_a_budget_needs_one():
+    quality = {"upload_quality": LOWER | {"by": "budget"}}
+    message = "`by: budget` needs a budget; name one of `budgets` in the group's `budget`"
+    assert errors(Group, {**GROUP, **quality}) == [(("upload_quality",), message)]
+    assert Group.model_validate({**GROUP, **quality, "budget": "plan"}).upload_quality.by == "budget"
+
+
+def scenario(budgets, **named):
+    groups = {name: {**GROUP, "budget": budget} for name, budget in named.items()}
+    return {**MINIMAL, "groups": groups, "budgets": budgets}
+
+
+def test_groups_name_the_budgets_of_the_scenario():
+    made = Scenario.model_validate(scenario({"plan": ALLOWANCE}, a="plan", b="plan", c=None))
+    assert [group.budget for group in made.groups.values()] == ["plan", "plan", None]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (scenario({}, a="plan"), "a.budget: no such budget 'plan'; budgets: none; describe it in `budgets`"),
+        (
+            scenario({"x": ALLOWANCE, "y": BUCKET}, a="x", b="z"),
+            "b.budget: no such budget 'z'; budgets: x, y",
+        ),
+        (
+            scenario({"x": ALLOWANCE}, a=None),
+            "no group has the budget 'x'; name it in a group's `budget`, or remove it from `budgets`",
+        ),
+    ],
+)
+def test_budgets_and_groups_that_do_not_go_together(data, message):
+    assert errors(Scenario, data) == [(("groups",), message)]
+
+
+def test_mistakes_in_a_file_are_told_in_its_own_words(tmp_path):
+    path = tmp_path / "budget.yaml"
+    data = scenario({"plan": BUCKET | {"rank": "entropi"}}, a="plan")
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(loader.ScenarioError, match=r"budgets\.plan\.rank.*did you mean 'entropy'\?"):
+        loader.load(path)
+
+
+def test_a_resolved_scenario_can_be_read_again(tmp_path):
+    data = scenario({"plan": BUCKET | {"rank": "entropy", "excess": "replace"}}, a="plan")
+    data["groups"]["a"]["upload_quality"] = LOWER | {"by": "link", "target_s": 2.0}
+    made = Scenario.model_validate(data)
+    path = tmp_path / "resolved.yaml"
+    path.write_text(loader.dump(made), encoding="utf-8")
+    assert loader.load(path) == made
+
+
+def test_an_unknown_field_of_a_budget():
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        Budget.model_validate(ALLOWANCE | {"period": 5})
