@@ -23,6 +23,7 @@ DATASETS = "models.datasets"
 MODELS = "models.sources"
 CORRUPTIONS = "models.corruptions"
 CRITERIA = "models.criteria"
+DISCIPLINES = "sim.disciplines"
 
 
 @cache

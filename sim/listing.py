@@ -18,6 +18,7 @@ ROOMS = {
     "upload codecs": catalogue.CODECS,
     "update codecs": catalogue.UPDATE_CODECS,
     "corruptions": catalogue.CORRUPTIONS,
+    "queueing disciplines": catalogue.DISCIPLINES,
 }
 
 

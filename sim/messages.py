@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message's kind (samples, statistics, update or answer), its payload and what the tables say of it.
+    """A message's kind (samples, statistics, join, update or answer), its payload and what the tables say of it.
 
     Attributes:
         device: the sender, or for an update the receiver.
@@ -28,6 +28,7 @@ class Message:
         logits: behind the predictions of an answer, float32 (N, C); recorded, not sent.
         asks: whether samples are sent for an answer.
         epoch: how many resets came before it.
+        information: mean entropy of the samples in nats, by which the cloud may prefer one upload to another.
 
     """
 
@@ -42,6 +43,7 @@ class Message:
     logits: Tensor | None = None
     asks: bool = False
     epoch: int = 0
+    information: float = 0.0
 
 
 def pack(parts: list[bytes]) -> bytes:

@@ -127,6 +127,8 @@ class Simulation:
                 self.versions,
                 data.shape,
                 recorder.updates,
+                recorder.cloud,
+                self._streams.generator,
             )
         for device in self.devices.values():
             device.uplink = self._link(device, "up")
@@ -157,6 +159,8 @@ class Simulation:
             time
         ) in self.scenario.resets_s:  # the first events of their moments: what else happens then comes after
             self.clock.call_at(nanoseconds(time), self._reset)
+        if self.cloud is not None:
+            self.cloud.start()
         for device in self.devices.values():
             device.start()
         slices = slices or max(20, min(500, REPORTED_DEVICES // len(self.devices)))
@@ -207,6 +211,8 @@ class Simulation:
                 version=device.agent.version,
                 busy_s=seconds(device.busy),
                 flops=device.flops,
+                samples_refused=0 if self.cloud is None else self.cloud.refused[name],
+                samples_lost_by_cloud=0 if self.cloud is None else self.cloud.lost[name],
                 **counts,
                 **ledgers,
             )

@@ -16,6 +16,7 @@ from scenarios.cloud import Cloud as CloudSettings
 from sim.clock import SECOND, Clock
 from sim.cloud import Cloud
 from sim.messages import Message, pack
+from sim.streams import RandomStreams
 from sim.versions import VersionLog
 
 SOURCE = np.array([1.0, 2.0, 3.0], np.float32)
@@ -71,11 +72,12 @@ class FakeAgent:
         return Outcome({"distillation_loss": 0.5}, version if self.publishes else None, self.answer)
 
 
-def make(accelerators=1, publishes=True, overhead_ms=0.0):
+def make(accelerators=1, publishes=True, overhead_ms=0.0, **more):
     """A cloud of one gigaflop a second, with two devices of student a and one of student b."""
     clock = Clock()
     settings = CloudSettings.model_validate(
         {"gflops": 1.0, "accelerators": accelerators, "overhead_ms": overhead_ms, "update_codec": "fp32"}
+        | more
     )
     links = {device: FakeLink(clock) for device in STUDENT_OF}
     members = {student: [d for d, s in STUDENT_OF.items() if s == student] for student in "ab"}
@@ -90,6 +92,8 @@ def make(accelerators=1, publishes=True, overhead_ms=0.0):
         {student: VersionLog() for student in "ab"},
         (1, 1, 1),
         Rows(),
+        Rows(),
+        RandomStreams(0).generator,
     )
     return SimpleNamespace(cloud=cloud, clock=clock, links=links, agent=cloud.agent, rows=cloud.table)
 
