@@ -67,8 +67,7 @@ def test_one_is_ready_after_its_start_and_stopped_when_idle_for_long():
 
 def test_the_longest_idle_is_stopped_first():
     clock, accelerators, events = make(1, most_accelerators=3, waiting_per_accelerator=0.0, idle_s=10.0)
-    for _ in range(1):
-        accelerators.take()
+    accelerators.take()
     at(
         clock,
         (0.0, lambda: accelerators.scale(2)),
@@ -88,8 +87,9 @@ def test_the_longest_idle_is_stopped_first():
 
 def test_the_first_ones_stay():
     clock, accelerators, events = make(2, most_accelerators=3, idle_s=1.0)
-    clock.run(until=100 * SECOND)
-    assert (accelerators.ready, events) == (2, [])
+    accelerators.take()
+    at(clock, (5.0, accelerators.release), (100.0, accelerators.take))
+    assert (accelerators.ready, accelerators.free, events) == (2, 1, [])
 
 
 def test_beginning_anew_forgets_those_that_are_starting():

@@ -97,7 +97,7 @@ def test_backlogged_devices_differ_by_no_more_than_their_largest_uploads(sizes, 
         message = left.pop(discipline.choose(left))
         served.append(served[-1] | {message.device: served[-1][message.device] + max(1, message.samples)})
         until[message.device] = len(served) - 1
-    largest = {device: max(max(each), 1) for device, each in sizes.items()}
+    largest = {device: max(*each, 1) for device, each in sizes.items()}
     for one in sizes:
         for other in sizes:
             together = np.array(
