@@ -7,11 +7,14 @@ from copy import deepcopy
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from models.normalisation import AdaptableModel, Statistics
+from models.placement import Placement
 from models.strategies._interface import Upload
 from scenarios import catalogue
 from sim.checkpoints import Checkpoints
+from sim.results import TABLES
 
 KEEP_ALL = {"unreliable": None, "low_informative": None, "redundant": None}
 REPLAY = {"capacity": 16, "minimum": 4, "ratio": 1}
@@ -107,8 +110,6 @@ def test_a_restart_that_goes_back_to_the_deployed_models_does_it_all_again(simul
 
 
 def test_a_copy_shares_all_that_is_frozen_and_nothing_else(tiny):
-    import torch  # noqa: PLC0415
-
     source = tiny.scenario().models.edge.load()
     model = AdaptableModel(source.network, torch.device("cpu"))
     optimiser = torch.optim.SGD(model.parameters, 0.1, 0.9)
@@ -145,6 +146,23 @@ def test_a_crash_right_after_a_checkpoint_changes_nothing(tiny, tmp_path, strate
     ]
     steps = pq.read_table(crashed / "updates.parquet").to_pylist()
     assert {row["finish_s"] > 4.2 for row in steps} == {True, False}
+
+
+def test_steps_beside_the_passes_are_done_before_a_checkpoint(tiny, tmp_path):
+    """Whether steps run in a thread of their own makes no difference to what a crash leaves."""
+    changes = {
+        "strategy": STRATEGIES["cema"],
+        "cloud": {
+            "gflops": 0.003,
+            "crashes": {"at_s": [2.6, 6.1], "restart_s": 0.4, "checkpoint_every_s": 0.5},
+        },
+    }
+    apart = Placement(torch.device("cpu"), images_per_pass=8, overlaps=True)
+    first, second = tiny.run(tmp_path / "lazy", **changes), tiny.run(tmp_path / "beside", apart, **changes)
+    for name in TABLES:
+        assert pq.read_table(first / name).equals(pq.read_table(second / name)), name
+    steps = pq.read_table(first / "updates.parquet").to_pylist()
+    assert {row["status"] for row in steps} >= {"finished", "lost"}
 
 
 class Counter:
