@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from sim.results import BATCHES, MANIFEST, SCENARIO, TABLES
+from sim.results import BATCHES, LATER_TABLES, MANIFEST, SCENARIO, TABLES
 
 Source = Path | Mapping[str, Path]
 """A result folder, or the folders to compare by label (the first one is the reference)."""
@@ -25,7 +25,7 @@ class ResultsError(Exception):
 def read_table(
     folder: Path, name: str, columns: list[str] | None = None, optional: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Read the table `name` (`batches`, `transfers`, `updates` or `devices`), or some of its columns.
+    """Read the table `name` (`batches`, `transfers`, `updates`, `devices` or `cloud`), or some of its columns.
 
     Columns are those of `sim.results`; integers with gaps come as floats with NaN. Columns in `optional`
     follow where the file has them. Raises ResultsError where the file is missing, is cut short or lacks a
@@ -117,8 +117,8 @@ def with_tables(source: Source) -> dict[str, Path]:
 
 
 def has_tables(folder: Path) -> bool:
-    """Say whether the folder of one strategy holds all four tables."""
-    return all((folder / name).is_file() for name in TABLES)
+    """Say whether the folder of one strategy holds all tables that every version writes."""
+    return all((folder / name).is_file() for name in TABLES if name not in LATER_TABLES)
 
 
 def _file(folder: Path, name: str) -> Path:

@@ -18,13 +18,10 @@ from sim.results import ENERGY, SUMMARY
 
 _DIRECTIONS = {"uplink": "up", "downlink": "down"}
 _STATES = ("queued", "sent", "delivered", "lost", "in_flight")
-_LATER = (
-    "damaged",
-    "missed",
-    "lost",
-    "withheld",
-    "waiting",
-)  # samples that are not counted in every result folder
+_LATER = {  # counters of samples that are not in every result folder
+    f"samples_{state}": f"{state}_samples"
+    for state in ("damaged", "missed", "lost", "withheld", "waiting", "refused", "lost_by_cloud")
+}
 _ENERGY = [f"energy_{part}_j" for part in ENERGY]
 
 
@@ -56,6 +53,7 @@ def summarise(folder: Path) -> dict[str, Any]:
         "upload_share": _ratio(links["uploaded_samples"], int(predicted["samples"].sum())),
         **_timing(predicted, anything_published=updates["updates_published"] > 0),
         **updates,
+        **_cloud(folder, float(manifest["simulated_s"])),
         **_devices(folder),
         **_energy(folder, int(predicted["samples"].sum())),
         "simulated_s": manifest["simulated_s"],
@@ -126,36 +124,46 @@ def _links(folder: Path) -> dict[str, int]:
 
 
 def _updates(folder: Path, simulated_s: float) -> dict[str, Any]:
-    updates = read_table(folder, "updates", ["student", "start_s", "finish_s", "flops", "version"])
-    busy = np.minimum(updates["finish_s"], simulated_s) - updates["start_s"]
+    columns = ["student", "start_s", "finish_s", "flops", "version"]
+    updates = read_table(folder, "updates", columns, optional=["status"])
+    begun = updates[updates["start_s"].notna()]
+    busy = np.minimum(begun["finish_s"], simulated_s) - begun["start_s"]
+    lost = {"cloud_steps_lost": int((updates["status"] == "lost").sum())} if "status" in updates else {}
     return {
         "updates_published": int(updates["version"].notna().sum()),
-        "cloud_steps": len(updates),
+        "cloud_steps": len(begun),
+        **lost,
         "cloud_busy_s": float(busy.sum()),
         "cloud_flops": int(updates["flops"].sum()),
     }
 
 
+def _cloud(folder: Path, simulated_s: float) -> dict[str, Any]:
+    """Count the cloud's crashes, and add up the time for which each accelerator was there or starting."""
+    if not (folder / "cloud.parquet").is_file():
+        return {}
+    events = read_table(folder, "cloud", ["time_s", "event", "accelerators"])
+    lasted = np.diff(events["time_s"], append=simulated_s)
+    return {
+        "cloud_crashes": int((events["event"] == "crashed").sum()),
+        "cloud_accelerator_s": float((events["accelerators"] * lasted).sum()),
+    }
+
+
 def _devices(folder: Path) -> dict[str, Any]:
-    """Add up the devices' counters: FLOPs, samples, and in both directions the bytes in each state."""
+    """Add up the devices' counters: FLOPs, samples that came to nothing, and in both directions bytes by state."""
     columns = {
         name: {f"{state}_bytes": f"{direction}link_{state}_bytes" for state in _STATES}
         for name, direction in _DIRECTIONS.items()
     }
     wanted = [column for states in columns.values() for column in states.values()]
-    totals = read_table(
-        folder, "devices", ["flops", *wanted], optional=[f"samples_{state}" for state in _LATER]
-    ).sum()
+    totals = read_table(folder, "devices", ["flops", *wanted], optional=list(_LATER)).sum()
     ledger = {
         name: {state: int(totals[column]) for state, column in states.items()}
         for name, states in columns.items()
     }
-    samples = {
-        f"{state}_samples": int(totals[f"samples_{state}"])
-        for state in _LATER
-        if f"samples_{state}" in totals
-    }
-    return {"device_flops": int(totals["flops"]), "ledger": ledger, **samples}
+    later = {name: int(totals[column]) for column, name in _LATER.items() if column in totals}
+    return {"device_flops": int(totals["flops"]), "ledger": ledger, **later}
 
 
 def _energy(folder: Path, predictions: int) -> dict[str, Any]:

@@ -183,6 +183,14 @@ class Executor:
         if self._background is not None:
             self._background.finish()
 
+    def do_all_steps(self) -> None:
+        """Have everything done that was submitted by `step` and `then`; raises what one of them raises."""
+        self._submit(lambda: None).result()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return the executor itself: whoever is copied goes on working with it."""
+        return self
+
     def _submit(self, work: Callable[[], T]) -> Pending[T]:
         if self._background is not None:
             result = self._background.submit(work)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -235,6 +236,26 @@ class AdaptableModel:
         self.places: Mapping[nn.Module, Mapping[str, slice]] = places
         self.parameters = [getattr(layer, key) for _, layer, key, _ in affine]
         self._batch_normalising = [layer for layer in places if isinstance(layer, BatchRenormalisation)]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a model of its own normalisation state, with optimisers copied along tied to it.
+
+        All that is frozen is shared with this one. A plain deep copy would leave its parameters no views of `state`.
+        """
+        own = {id(getattr(layer, key)) for layer, keys in self.places.items() for key in keys}
+        for tensor in (*self.network.parameters(), *self.network.buffers()):
+            if id(tensor) not in own:
+                memo[id(tensor)] = tensor
+        memo[id(self.layout)] = self.layout
+        copied = object.__new__(type(self))
+        memo[id(self)] = copied
+        for name, value in vars(self).items():
+            setattr(copied, name, deepcopy(value, memo))
+        for layer, places in copied.places.items():
+            for key, piece in places.items():
+                tensor = getattr(layer, key)
+                tensor.data = copied.state[piece].view_as(tensor).data
+        return copied
 
     def _affine(self) -> Iterator[tuple[str, nn.Module, str, Tensor]]:
         for name, layer in self.network.named_modules():

@@ -26,6 +26,7 @@ CRITERIA = "models.criteria"
 BANDWIDTHS = "sim.bandwidths"
 LATENCIES = "sim.latencies"
 RANKS = "models.ranks"
+DISCIPLINES = "sim.disciplines"
 
 
 @cache

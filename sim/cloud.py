@@ -1,16 +1,22 @@
-"""The cloud: an inbox, accelerators that take the strategy's steps, and the distribution of versions."""
+"""The cloud: accelerators that take the strategy's steps, the distribution of versions, and crashes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.codecs._together import decode
 from models.strategies._interface import Answer, Outcome, Step, Upload, Version, Work
+from sim.accelerators import Accelerators
+from sim.checkpoints import Checkpoints
 from sim.clock import SECOND, Clock, computing_time, seconds
+from sim.crashes import Crashes
+from sim.inbox import Inbox
 from sim.messages import Message, unpack
 from sim.results import LOSSES, QUARTERS
 
@@ -28,8 +34,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Job:
-    """A step from when it is ready to when it is done; times in nanoseconds."""
+    """A step from when it is ready to when it is done; times in nanoseconds.
 
+    Attributes:
+        number: counts the run's steps.
+        ready_at: when the upload that completed its samples arrived.
+
+    """
+
+    number: int
     step: Step
     ready_at: int
     epoch: int
@@ -44,17 +57,24 @@ class Job:
 class Cloud:
     """The cloud in one run.
 
+    Uploads go to the strategy as they arrive or, where there is an inbox, as soon as an accelerator is free for them.
     Steps wait in the order in which they became ready; one begins as soon as an accelerator is free and no earlier
     step of its student is running. A step's models are touched in the order in which steps begin.
 
     Attributes:
         agent: the strategy in the cloud.
         codecs: each device's upload codecs; where there are several, messages say which.
-        downlinks: of each device.
+        downlinks: of each device, and those that several share.
         members: the devices of each student.
         versions: what each student has published.
-        epoch: how often it has begun anew.
         image_shape: (H, W, C).
+        table, events: the rows of steps, and of what becomes of the cloud itself.
+        generator: returns the random stream of a given name.
+        receivers: the downlinks over which the versions of each student go; those of its devices where it has none.
+        epoch: how often it has begun anew.
+        newest: the newest update of each student, as it was sent.
+        refused, lost: of each device, samples that arrived and found no room, or were lost to a crash before the
+            strategy saw them.
 
     """
 
@@ -68,29 +88,79 @@ class Cloud:
     versions: Mapping[str, VersionLog]
     image_shape: tuple[int, int, int]
     table: Table
+    events: Table
+    generator: Callable[[str], np.random.Generator]
+    receivers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     epoch: int = 0
     waiting: list[Job] = field(default_factory=list)
     running: dict[str, Job] = field(default_factory=dict)
+    newest: dict[str, Message] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
     _recorded: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.inbox = None if settings.inbox is None else Inbox(settings.inbox)
+        self.accelerators = Accelerators(
+            self.clock, settings.accelerators, settings.autoscaling, self._note, self._dispatch
+        )
+        self._student_of = {
+            device: student for student, devices in self.members.items() for device in devices
+        }
+        self._numbers = count()
+        self._checkpoints = Checkpoints(self.executor)
+        self.crashes = (
+            None
+            if settings.crashes is None
+            else Crashes(self.clock, settings.crashes, self.generator("cloud/crashes"), self)
+        )
+
+    def start(self) -> None:
+        """Be there, and be ready to crash where that is asked for."""
+        self._note("started")
+        if self.crashes is not None:
+            self._checkpoints.start_over(self.agent)
+            self.crashes.start()
 
     def receive(self, message: Message) -> None:
         """Take in a message from a device and start what it makes possible.
 
         What was sent before a reset is not learnt from; a device that waits for an answer gets one all the same.
         """
-        if message.kind == "join" or (message.epoch != self.epoch and not message.asks):
+        if self.crashes is not None and self.crashes.down:
+            self.lost[message.device] += message.samples
             return
-        for step in self.agent.receive(self._decode(message)):
-            self.waiting.append(Job(step, self.clock.time, self.epoch))
+        if message.epoch != self.epoch and not message.asks:
+            return
+        if message.kind == "join":
+            self._catch_up(message)
+            return
+        if self.inbox is None:
+            self._take_in(message, self.clock.time)
+            self._dispatch()
+            return
+        self.inbox.add(message, self.clock.time)
         self._dispatch()
+        for refused in self.inbox.trim():
+            self.refused[refused.device] += refused.samples
 
     def begin_anew(self, agent: CloudAgent, versions: Mapping[str, VersionLog]) -> None:
         """Go on with a fresh agent; of the steps of the one before it, answers alone are still wanted."""
         self.agent, self.versions = agent, versions
         self.epoch += 1
+        self.newest = {}
         self.waiting = [job for job in self.waiting if job.step.kind == "answer"]
+        if self.inbox is not None:
+            self.inbox.keep(lambda message: message.asks)
+        if self.crashes is not None:
+            self._checkpoints.start_over(agent)
 
-    def _decode(self, message: Message) -> Upload:
+    def _take_in(self, message: Message, arrival: int) -> None:
+        for step in self.agent.receive(self._decode(message, arrival)):
+            self.waiting.append(Job(next(self._numbers), step, arrival, self.epoch))
+
+    def _decode(self, message: Message, arrival: int) -> Upload:
         if message.kind == "statistics":
             return Upload(message.device, statistics=np.frombuffer(message.payload, "<f4").astype(np.float32))
         assert message.batch is not None
@@ -103,15 +173,34 @@ class Cloud:
         for image, content in zip(images, decoded, strict=True):
             image[...] = content
         stale = message.epoch != self.epoch
-        return Upload(message.device, images, None, message.batch, self.clock.time, stale)
+        return Upload(message.device, images, None, message.batch, arrival, stale)
 
     def _dispatch(self) -> None:
+        self._begin_ready()
+        if self.inbox is not None:
+            while self.accelerators.free and (entry := self.inbox.take(self._is_idle)) is not None:
+                self._take_in(*entry)
+                self._begin_ready()
+        if self.settings.autoscaling is not None:
+            self.accelerators.scale(self._waiting_for_accelerators())
+
+    def _begin_ready(self) -> None:
         for job in list(self.waiting):
-            if len(self.running) >= self.settings.accelerators:
+            if not self.accelerators.free:
                 return
             if job.step.student not in self.running:
                 self.waiting.remove(job)
                 self._begin(job)
+
+    def _is_idle(self, device: str) -> bool:
+        """Tell whether no step of a device's student is running."""
+        return self._student_of[device] not in self.running
+
+    def _waiting_for_accelerators(self) -> int:
+        """Count the steps and uploads that nothing but an accelerator is missing for."""
+        steps = sum(job.step.student not in self.running for job in self.waiting)
+        uploads = [] if self.inbox is None else self.inbox.waiting
+        return steps + sum(self._is_idle(message.device) for message, _ in uploads)
 
     def _begin(self, job: Job) -> None:
         job.work = job.step.begin()
@@ -120,6 +209,7 @@ class Cloud:
         job.start_at = self.clock.time
         job.finish_at = job.start_at + duration
         self.running[job.step.student] = job
+        self.accelerators.take()
         if job.work.remembered is not None:
             job.replay_samples = len(job.work.remembered)
             job.replay_ages = self._ages(job.work.remembered)
@@ -132,16 +222,30 @@ class Cloud:
         return [float(age) for age in np.quantile((self.clock.time - arrivals) / SECOND, QUARTERS)]
 
     def _finish(self, job: Job, pending: Pending[Outcome]) -> None:
+        if self.running.get(job.step.student) is not job:
+            return  # lost to a crash
         outcome = pending.result()
         del self.running[job.step.student]
-        if job.epoch != self.epoch:
-            outcome = replace(outcome, version=None)
-        self._record(job, outcome)
+        self.accelerators.release()
+        outcome = self._renumbered(outcome, job)
+        self._record(job, "finished", outcome)
         if outcome.version is not None:
             self._publish(outcome.version)
         if outcome.answer is not None:
             self._answer(outcome.answer)
         self._dispatch()
+
+    def _renumbered(self, outcome: Outcome, job: Job) -> Outcome:
+        """Leave out a version from before a reset; after a crash, let the numbers go on where they were."""
+        version = outcome.version
+        if version is None:
+            return outcome
+        if job.epoch != self.epoch:
+            return replace(outcome, version=None)
+        if self.crashes is not None and self.crashes.restarts:
+            number = len(self.versions[version.student].published)
+            return replace(outcome, version=replace(version, number=number))
+        return outcome
 
     def _answer(self, answer: Answer) -> None:
         payload = answer.logits.argmax(1).numpy().astype("<u2").tobytes()
@@ -155,32 +259,74 @@ class Cloud:
         codec = self.settings.update_codec
         payload = codec.encode(version.state, version.source, version.pieces)
         state = version.whole(codec.decode(payload, version.source, version.pieces))
-        for device in self.members[version.student]:
-            message = Message(
-                "update", device, payload, version=version.number, state=state, epoch=self.epoch
-            )
-            self.downlinks[device].send(len(payload), message)
+        update = Message("update", "", payload, version=version.number, state=state, epoch=self.epoch)
+        self.newest[version.student] = update
+        for receiver in self.receivers.get(version.student, self.members[version.student]):
+            self._send(update, receiver)
+
+    def _catch_up(self, message: Message) -> None:
+        """Send a device that has joined the newest version, if that is newer than the one it says it holds."""
+        update = self.newest.get(self._student_of[message.device])
+        if update is None or update.version is None or not self.settings.catches_up:
+            return
+        if update.version > int.from_bytes(message.payload, "little"):
+            self._send(update, message.device)
+
+    def _send(self, update: Message, receiver: str) -> None:
+        message = Message(
+            "update", receiver, update.payload, version=update.version, state=update.state, epoch=update.epoch
+        )
+        self.downlinks[receiver].send(len(message.payload), message)
+
+    def checkpoint(self) -> None:
+        """Copy the present state, to be gone back to after a crash."""
+        self._checkpoints.take(self.agent, self.newest, self._numbers_running())
+        self._note("checkpoint")
+
+    def crash(self) -> None:
+        """Lose what runs and waits, and all messages until the restart."""
+        self._checkpoints.fall_back(self._numbers_running())
+        for job in (*self.running.values(), *self.waiting):
+            self._record(job, "lost")
+        self.running, self.waiting = {}, []
+        if self.inbox is not None:
+            for message in self.inbox.lose():
+                self.lost[message.device] += message.samples
+        self.accelerators.begin_anew()
+        self._note("crashed")
+
+    def restart(self) -> None:
+        """Go on from the last checkpoint; the devices keep what they hold."""
+        self.agent, self.newest = self._checkpoints.restore()
+        self._note("restarted")
+
+    def _numbers_running(self) -> list[int]:
+        return [job.number for job in self.running.values()]
+
+    def _note(self, event: str) -> None:
+        self.events.add(time_s=seconds(self.clock.time), event=event, accelerators=self.accelerators.paid)
 
     def finish(self) -> None:
         """Record the steps that the end of the run leaves unfinished."""
         for job in self.running.values():
-            self._record(job, Outcome(), finished=False)
+            self._record(job, "unfinished")
 
-    def _record(self, job: Job, outcome: Outcome, finished: bool = True) -> None:
+    def _record(self, job: Job, status: str, outcome: Outcome | None = None) -> None:
         student = job.step.student
         number = self._recorded.get(student, 0)
         self._recorded[student] = number + 1
-        assert job.work is not None
+        outcome, work = outcome or Outcome(), job.work
         self.table.add(
             student=student,
             step=number,
             kind=job.step.kind,
+            status=status,
             ready_s=seconds(job.ready_at),
-            start_s=seconds(job.start_at),
-            finish_s=seconds(job.finish_at),
-            new_samples=job.work.new_samples,
-            replayed_samples=job.work.replayed_samples,
-            flops=job.work.flops if finished else 0,
+            start_s=None if work is None else seconds(job.start_at),
+            finish_s=seconds(self.clock.time if status == "lost" else job.finish_at),
+            new_samples=None if work is None else work.new_samples,
+            replayed_samples=None if work is None else work.replayed_samples,
+            flops=work.flops if work is not None and status == "finished" else 0,
             version=None if outcome.version is None else outcome.version.number,
             replay_samples=job.replay_samples,
             replay_age_s=job.replay_ages,

@@ -28,6 +28,7 @@ ROOMS = {
     "corruptions": catalogue.CORRUPTIONS,
     "bandwidth models": catalogue.BANDWIDTHS,
     "latency distributions": catalogue.LATENCIES,
+    "queueing disciplines": catalogue.DISCIPLINES,
 }
 PROFILES: dict[str, tuple[type[profile.Profiled], tuple[str, ...]]] = {
     "devices": (Compute, ("gflops", "memory_mb", "idle_w", "busy_w")),

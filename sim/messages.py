@@ -28,7 +28,8 @@ class Message:
         logits: behind the predictions of an answer, float32 (N, C); recorded, not sent.
         asks: whether samples are sent for an answer.
         epoch: how many resets came before it.
-        information: mean entropy of the samples' predictions, in nats; 0 without any.
+        information: mean entropy of the samples' predictions, in nats, by which an outbox and the cloud may prefer one
+            message to another; 0 without any.
         quality: level at which the samples are encoded, where there are several; the payload begins with it.
 
     """

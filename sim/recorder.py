@@ -173,6 +173,7 @@ class Recorder:
         self.transfers = tables["transfers.parquet"]
         self.updates = tables["updates.parquet"]
         self.devices = tables["devices.parquet"]
+        self.cloud = tables["cloud.parquet"]
 
     def __enter__(self) -> Self:
         return self
@@ -181,5 +182,5 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with ExitStack() as closing:  # one that cannot be finished leaves the others readable
-            for table in (self.batches, self.transfers, self.updates, self.devices):
+            for table in (self.batches, self.transfers, self.updates, self.devices, self.cloud):
                 closing.callback(table.close)

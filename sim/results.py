@@ -100,15 +100,16 @@ LOSSES = (
 )
 QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
-# One row per step that the cloud took.
+# One row per step that the cloud took, and per step that was ready when the cloud crashed.
 UPDATES = pa.schema(
     [
         ("student", pa.string()),  # the scope's name: fleet, a group or a device; or foundation
         ("step", pa.int64()),  # counts the student's steps from 0
         ("kind", pa.string()),  # batch, replay (on replayed samples alone), statistics or answer
-        ("ready_s", pa.float64()),  # its samples were complete
-        ("start_s", pa.float64()),
-        ("finish_s", pa.float64()),  # may lie beyond the end of the run
+        ("status", pa.string()),  # finished, lost (to a crash) or unfinished (at the end of the run)
+        ("ready_s", pa.float64()),  # the upload that completed its samples arrived
+        ("start_s", pa.float64()),  # null where a crash came before
+        ("finish_s", pa.float64()),  # may lie beyond the end of the run; of a lost step the crash
         ("new_samples", pa.int32()),
         ("replayed_samples", pa.int32()),
         # Null where the step has no such loss: the foundation model's; the student's, with its unweighted terms;
@@ -119,7 +120,7 @@ UPDATES = pa.schema(
             pa.int32(),
         ),  # in the student's replay buffer when the step began; null without one
         ("replay_age_s", pa.list_(pa.float64())),  # since they arrived: the quantiles at QUARTERS
-        ("flops", pa.int64()),  # 0 for a step that the end of the run left unfinished
+        ("flops", pa.int64()),  # 0 for a step that was not finished
         (
             "version",
             pa.int32(),
@@ -152,6 +153,10 @@ DEVICES = pa.schema(
         # Given up because the budget had no room for them, or by a reset or crash meanwhile.
         ("samples_withheld", pa.int64()),
         ("samples_waiting", pa.int64()),  # for the budget
+        # Of those uploaded, what was delivered and came to nothing: there was no room in the cloud's inbox; the cloud
+        # was down, or crashed while they were in its inbox. A batch that waits for an answer stays in progress.
+        ("samples_refused", pa.int64()),
+        ("samples_lost_by_cloud", pa.int64()),
         ("present_s", pa.float64()),  # a stay ends with the batch that is in progress when the device leaves
         ("busy_s", pa.float64()),  # with passes that ended, or that a crash cut short
         ("flops", pa.int64()),  # of passes that ended
@@ -166,9 +171,22 @@ DEVICES = pa.schema(
     ]
 )
 
+# One row per change of the cloud itself, in order; none under a strategy without a cloud.
+CLOUD = pa.schema(
+    [
+        ("time_s", pa.float64()),
+        # started, checkpoint, crashed, restarted, accelerator_starting, accelerator_ready or accelerator_stopped
+        ("event", pa.string()),
+        ("accelerators", pa.int32()),  # there or starting from now on
+    ]
+)
+
 TABLES = {
     "batches.parquet": BATCHES,
     "transfers.parquet": TRANSFERS,
     "updates.parquet": UPDATES,
     "devices.parquet": DEVICES,
+    "cloud.parquet": CLOUD,
 }
+LATER_TABLES = ("cloud.parquet",)
+"""Tables that a folder written by an older version may lack."""

@@ -115,6 +115,9 @@ class Simulation:
         self.channels: dict[str, Link] = {}
         self.cloud: Cloud | None = None
         if agent is not None:
+            members: dict[str, list[str]] = {student: [] for student in self.versions}
+            for name in self._names:
+                members[self.strategy.student(name)].append(name.name)
             receivers = self._receivers()
             self.cloud = Cloud(
                 self.clock,
@@ -123,10 +126,13 @@ class Simulation:
                 self.executor,
                 {device.name.name: device.settings.upload_codecs for device in self.devices.values()},
                 self.downlinks | self.channels,
-                receivers,
+                members,
                 self.versions,
                 data.shape,
                 recorder.updates,
+                recorder.cloud,
+                self._streams.generator,
+                receivers,
             )
 
     def _receivers(self) -> dict[str, list[str]]:
@@ -171,6 +177,8 @@ class Simulation:
             time
         ) in self.scenario.resets_s:  # the first events of their moments: what else happens then comes after
             self.clock.call_at(nanoseconds(time), self._reset)
+        if self.cloud is not None:
+            self.cloud.start()
         for device in self.devices.values():
             device.start()
         slices = slices or max(20, min(500, REPORTED_DEVICES // len(self.devices)))
@@ -228,6 +236,8 @@ class Simulation:
                 busy_s=seconds(busy),
                 flops=device.flops,
                 **energies(device.settings.compute, device.settings.link, present, busy, *airtimes),
+                samples_refused=0 if self.cloud is None else self.cloud.refused[name],
+                samples_lost_by_cloud=0 if self.cloud is None else self.cloud.lost[name],
                 **counts,
                 **ledgers,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from scenarios.settings import Settings
 
@@ -30,6 +30,10 @@ class LoadedModel:
     num_classes: int
     preparation: Preparation
     operations: Known = field(default_factory=dict, compare=False, repr=False)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return the model itself: it is what was loaded, and whoever adapts it has copied its state."""
+        return self
 
 
 class Base(Settings):

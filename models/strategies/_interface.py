@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +60,10 @@ class Laboratory:
     devices: Sequence[DeviceName]
     generator: Callable[[str], np.random.Generator]
     clean_images: Callable[[int], NDArray[np.uint8]]
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return the laboratory itself: whatever is copied of a run stays in it."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,11 @@ class EdgeAgent(Protocol):
 
 
 class CloudAgent(Protocol):
-    """The strategy in the cloud."""
+    """The strategy in the cloud.
+
+    A deep copy of it, made while no step is being executed, must be as good as itself and share nothing that changes:
+    that is a checkpoint.
+    """
 
     def receive(self, upload: Upload) -> list[Step]:
         """Take in an upload and return the steps that it makes ready."""

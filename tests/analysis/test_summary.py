@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.summary import summarise, write_summary
+from sim.results import TABLES
 
 CONTRACT = [
     "accuracy",
@@ -139,6 +140,43 @@ def test_without_any_power_nothing_is_said_of_energy(cema: Path) -> None:
     devices = pd.read_parquet(path)
     devices.drop(columns=[name for name in devices if name.startswith("energy_")]).to_parquet(path)
     assert not {"energy_j", "energy_j_per_1000_predictions"} & summarise(cema).keys()
+
+
+def test_a_cloud_that_scales_and_crashes(writer: Callable[..., Path], tmp_path: Path) -> None:
+    """One accelerator for 40 s, and a second from its start at 10 s to the crash at 22 s."""
+    cloud = [
+        {"time_s": 0.0, "event": "started", "accelerators": 1},
+        {"time_s": 10.0, "event": "accelerator_starting", "accelerators": 2},
+        {"time_s": 12.0, "event": "accelerator_ready", "accelerators": 2},
+        {"time_s": 22.0, "event": "crashed", "accelerators": 1},
+        {"time_s": 25.0, "event": "restarted", "accelerators": 1},
+    ]
+    updates = [
+        {"student": "fleet", "status": "finished", "start_s": 1.0, "finish_s": 2.0, "flops": 3, "version": 1},
+        {"student": "fleet", "status": "lost", "start_s": 21.0, "finish_s": 22.0, "flops": 0},
+        {"student": "fleet", "status": "lost", "start_s": None, "finish_s": 22.0, "flops": 0},
+    ]
+    lost = {column: 0 for column in TABLES["devices.parquet"].names if column.endswith("_bytes")}
+    lost |= {"device": "a", "flops": 0, "samples_refused": 5, "samples_lost_by_cloud": 7}
+    tables = {"cloud": cloud, "updates": updates, "devices": [lost]}
+    summary = summarise(writer(tmp_path / "run", "cema", tables))
+    assert (summary["cloud_accelerator_s"], summary["cloud_crashes"]) == (40 + 12, 1)
+    assert (summary["cloud_steps"], summary["cloud_steps_lost"], summary["cloud_busy_s"]) == (2, 2, 2.0)
+    assert (summary["refused_samples"], summary["lost_by_cloud_samples"]) == (5, 7)
+
+
+def test_results_from_before_clouds_could_fail(cema: Path) -> None:
+    (cema / "cloud.parquet").unlink()
+    for name, columns in (
+        ("devices", ["samples_refused", "samples_lost_by_cloud"]),
+        ("updates", ["status"]),
+    ):
+        path = cema / f"{name}.parquet"
+        pd.read_parquet(path).drop(columns=columns).to_parquet(path)
+    summary = summarise(cema)
+    assert summary["cloud_busy_s"] == (7 - 5) + (40 - 38)
+    absent = ("cloud_accelerator_s", "cloud_crashes", "cloud_steps_lost", "refused_samples")
+    assert not set(absent) & set(summary)
 
 
 def test_versions_of_two_students_are_two_updates(writer: Callable[..., Path], tmp_path: Path) -> None:

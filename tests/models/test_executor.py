@@ -57,6 +57,18 @@ def test_steps_beside_passes_run_at_once_and_in_order(overlapping):
 
 
 @pytest.mark.parametrize("where", ["executor", "overlapping"])
+def test_everything_submitted_can_be_done_before_any_result_is_asked_for(where, request):
+    executor, done = request.getfixturevalue(where), []
+    pending = executor.step(lambda: done.append("step"))
+    executor.then(lambda: done.append("change"))
+    executor.do_all_steps()
+    assert done == ["step", "change"]
+    pending.result()
+    assert done == ["step", "change"]
+    assert executor.steps == 1
+
+
+@pytest.mark.parametrize("where", ["executor", "overlapping"])
 def test_a_result_is_computed_once(where, request):
     done = []
     pending = request.getfixturevalue(where).step(lambda: done.append(1))

@@ -17,6 +17,7 @@ from scenarios.cloud import Cloud as CloudSettings
 from sim.clock import SECOND, Clock
 from sim.cloud import Cloud
 from sim.messages import Message, pack
+from sim.streams import RandomStreams
 from sim.versions import VersionLog
 
 SOURCE = np.array([1.0, 2.0, 3.0], np.float32)
@@ -48,12 +49,13 @@ class FakeAgent:
     publishes: bool = True
     remembered: object = None
     answer: object = None
+    student_of: dict = field(default_factory=lambda: STUDENT_OF)
 
     def receive(self, upload):
         self.uploads.append(upload)
         if upload.images is None or not len(upload.images):
             return []
-        student = STUDENT_OF[upload.device]
+        student = self.student_of[upload.device]
         return [
             Step(
                 student, "batch", lambda: self.begin(student, int(upload.images.flat[0]), len(upload.images))
@@ -72,11 +74,12 @@ class FakeAgent:
         return Outcome({"distillation_loss": 0.5}, version if self.publishes else None, self.answer)
 
 
-def make(accelerators=1, publishes=True, overhead_ms=0.0):
+def make(accelerators=1, publishes=True, overhead_ms=0.0, **more):
     """A cloud of one gigaflop a second, with two devices of student a and one of student b."""
     clock = Clock()
     settings = CloudSettings.model_validate(
         {"gflops": 1.0, "accelerators": accelerators, "overhead_ms": overhead_ms, "update_codec": "fp32"}
+        | more
     )
     links = {device: FakeLink(clock) for device in STUDENT_OF}
     members = {student: [d for d, s in STUDENT_OF.items() if s == student] for student in "ab"}
@@ -91,6 +94,8 @@ def make(accelerators=1, publishes=True, overhead_ms=0.0):
         {student: VersionLog() for student in "ab"},
         (1, 1, 1),
         Rows(),
+        Rows(),
+        RandomStreams(0).generator,
     )
     return SimpleNamespace(cloud=cloud, clock=clock, links=links, agent=cloud.agent, rows=cloud.table)
 
@@ -137,7 +142,8 @@ def test_a_step_takes_its_operations_and_the_fixed_cost():
     world = make(overhead_ms=250.0)
     assert play(world, (1.0, "a-0", 2)) == [("a", 0, 1.0, 1.0, 3.25)]
     (row,) = world.rows
-    assert (row["kind"], row["new_samples"], row["replayed_samples"], row["flops"]) == (
+    assert (row["status"], row["kind"], row["new_samples"], row["replayed_samples"], row["flops"]) == (
+        "finished",
         "batch",
         1,
         5,
@@ -228,9 +234,9 @@ def test_the_end_of_the_run_leaves_steps_unfinished():
     world = make()
     play(world, (0.0, "a-0", 1), (0.0, "a-0", 2), (0.0, "b-0", 1), until=2.0)
     world.cloud.finish()
-    assert [(r["student"], r["step"], r["finish_s"], r["version"]) for r in world.rows] == [
-        ("a", 0, 1.0, 1),
-        ("a", 1, 3.0, None),
+    assert [(r["student"], r["step"], r["status"], r["finish_s"], r["version"]) for r in world.rows] == [
+        ("a", 0, "finished", 1.0, 1),
+        ("a", 1, "unfinished", 3.0, None),
     ]
     assert world.cloud.versions["a"].published == [0, SECOND]
 
@@ -308,3 +314,249 @@ def test_a_question_from_before_a_reset_is_answered():
     assert [upload.stale for upload in world.agent.uploads] == [True, False]
     world.clock.run(until=SECOND + 1)
     assert [message.kind for *_, message in world.links["b-0"].sent] == ["answer"]
+
+
+FIVE_UPLOADS = [(0.0, "a-0", 1), (0.1, "a-0", 1), (0.2, "a-0", 1), (0.3, "a-1", 1), (0.4, "a-1", 1)]
+
+
+@pytest.mark.parametrize(
+    ("discipline", "arrivals"),
+    [("first_in_first_out", [0.0, 0.1, 0.2, 0.3, 0.4]), ("fair_per_device", [0.0, 0.3, 0.1, 0.4, 0.2])],
+)
+def test_uploads_wait_in_the_inbox_for_their_turn(discipline, arrivals):
+    """A step a second; fairly, a-1 has its turn whenever a-0 has had more."""
+    world = make(inbox={"discipline": discipline})
+    steps = play(world, *FIVE_UPLOADS)
+    assert [(ready, start) for _, _, ready, start, _ in steps] == list(zip(arrivals, range(5), strict=True))
+    assert [upload.arrival for upload in world.agent.uploads] == [round(time * SECOND) for time in arrivals]
+
+
+def test_the_strategy_knows_nothing_of_an_upload_in_the_inbox():
+    world = make(inbox={})
+    play(world, *FIVE_UPLOADS, until=1.5)
+    assert (len(world.agent.uploads), len(world.cloud.inbox)) == (2, 3)
+
+
+def test_an_upload_is_taken_in_past_those_of_a_student_whose_step_runs():
+    steps = play(make(accelerators=2, inbox={}), (0.0, "a-0", 4), (0.5, "a-1", 1), (1.0, "b-0", 2))
+    assert steps == [
+        ("b", 0, 1.0, 1.0, 3.0),
+        ("a", 0, 0.0, 0.0, 4.0),
+        ("a", 1, 0.5, 4.0, 5.0),
+    ]
+
+
+def test_uploads_without_room_are_refused_and_counted():
+    world = make(inbox={"capacity": 2})
+    steps = play(world, *FIVE_UPLOADS)
+    assert [ready for _, _, ready, _, _ in steps] == [0.0, 0.1, 0.2]
+    assert (world.cloud.refused, world.cloud.lost) == ({"a-1": 2}, {})
+
+
+def test_a_full_inbox_refuses_nothing_that_can_be_taken_in_at_once():
+    world = make(accelerators=2, inbox={"capacity": 1})
+    play(world, (0.0, "a-0", 4), (0.5, "a-1", 1), (1.0, "b-0", 2))
+    assert (len(world.rows), world.cloud.refused) == (3, {})
+
+
+def test_of_the_inbox_questions_alone_survive_a_reset():
+    world = make(inbox={})
+    play(world, (0.0, "a-0", 2), until=1.0)
+    world.cloud.receive(samples("b-0", 1))
+    world.cloud.receive(replace(samples("b-0", 1), asks=True))
+    world.cloud.begin_anew(world.agent, world.cloud.versions)
+    world.clock.run()
+    assert [(upload.device, upload.stale) for upload in world.agent.uploads] == [
+        ("a-0", False),
+        ("b-0", True),
+    ]
+
+
+def events(world):
+    return [(row["time_s"], row["event"], row["accelerators"]) for row in world.cloud.events]
+
+
+def test_accelerators_come_and_go_with_the_load():
+    """Three students, of which one may wait for each accelerator; the second takes a second to start."""
+    world = make(publishes=False, autoscaling={"most_accelerators": 2, "start_up_s": 1.0, "idle_s": 3.0})
+    world.agent.student_of = {"a-0": "a", "a-1": "c", "b-0": "b"}
+    world.cloud.start()
+    steps = play(world, (0.0, "a-0", 4), (0.5, "a-1", 4), (0.75, "b-0", 1), (20.0, "b-0", 1))
+    assert steps == [
+        ("a", 0, 0.0, 0.0, 4.0),
+        ("b", 0, 0.75, 4.0, 5.0),
+        ("c", 0, 0.5, 1.75, 5.75),
+        ("b", 1, 20.0, 20.0, 21.0),
+    ]
+    assert events(world) == [
+        (0.0, "started", 1),
+        (0.75, "accelerator_starting", 2),
+        (1.75, "accelerator_ready", 2),
+        (8.0, "accelerator_stopped", 1),  # idle since 5 s
+    ]
+
+
+def test_what_waits_for_its_own_student_asks_for_no_accelerator():
+    world = make(autoscaling={"most_accelerators": 3, "waiting_per_accelerator": 0.0})
+    world.cloud.start()
+    play(world, (0.0, "a-0", 4), (0.5, "a-1", 4), (1.0, "a-1", 4))
+    assert events(world) == [(0.0, "started", 1)]
+
+
+def join(device, held, epoch=0):
+    return Message("join", device, held.to_bytes(4, "little"), epoch=epoch)
+
+
+def test_a_device_that_joins_is_sent_the_newest_version_if_it_holds_an_older_one():
+    world = make()
+    world.cloud.receive(join("a-1", 0))
+    play(world, (0.0, "a-0", 1), (0.0, "a-0", 1))
+    for link in world.links.values():
+        link.sent.clear()
+    for message in (join("a-1", 2), join("a-1", 1), join("b-0", 0), join("a-0", 0, epoch=1)):
+        world.cloud.receive(message)
+    assert world.links["a-0"].sent == world.links["b-0"].sent == []
+    ((time, size, message),) = world.links["a-1"].sent
+    assert (time, size, message.kind, message.device, message.version) == (2.0, 12, "update", "a-1", 2)
+    assert message.state.tolist() == (SOURCE + 2).tolist()
+    assert message.state is world.cloud.newest["a"].state
+    assert len(world.agent.uploads) == 2
+
+
+def test_a_device_that_joins_waits_for_the_next_version_where_the_cloud_does_not_help_it_to_catch_up():
+    world = make(catches_up=False)
+    play(world, (0.0, "a-0", 1))
+    world.links["a-1"].sent.clear()
+    world.cloud.receive(join("a-1", 0))
+    assert world.links["a-1"].sent == []
+
+
+def test_after_a_reset_there_is_no_version_to_catch_up_with():
+    world = make()
+    play(world, (0.0, "a-0", 1))
+    world.links["a-1"].sent.clear()
+    world.cloud.begin_anew(world.agent, {student: VersionLog() for student in "ab"})
+    world.cloud.receive(join("a-1", 0, epoch=1))
+    assert world.links["a-1"].sent == []
+
+
+@dataclass
+class Learner:
+    """Each student is the number of its steps; a step takes as many seconds as the first pixel says."""
+
+    steps: dict = field(default_factory=dict)
+
+    def receive(self, upload):
+        student, seconds = STUDENT_OF[upload.device], int(upload.images.flat[0])
+        return [Step(student, "batch", lambda: Work(1, 0, seconds * 10**9, partial(self.learn, student)))]
+
+    def learn(self, student):
+        number = self.steps[student] = self.steps.get(student, 0) + 1
+        return Outcome(version=Version(student, number, SOURCE + number, SOURCE, (slice(0, 3),)))
+
+
+def crashing(at_s, checkpoint_every_s=4.0, **more):
+    crashes = {"at_s": at_s, "restart_s": 2.0, "checkpoint_every_s": checkpoint_every_s}
+    world = make(crashes=crashes, **more)
+    world.cloud.agent = Learner()
+    world.cloud.start()
+    return world
+
+
+BEFORE = [(0.0, "a-0", 1), (3.5, "a-0", 2), (4.5, "b-0", 1), (4.75, "a-1", 1)]
+AFTER = [(7.5, "a-0", 1), (9.0, "a-1", 1)]
+
+
+def outcomes(world):
+    names = ("student", "step", "status", "start_s", "finish_s", "version", "flops")
+    return [tuple(row[name] for name in names) for row in world.rows]
+
+
+def held(world, device):
+    """When the device was sent which version, and how many steps that has behind it."""
+    return [(time, m.version, float(m.state[0] - SOURCE[0])) for time, _, m in world.links[device].sent]
+
+
+def test_a_crash_loses_what_runs_and_waits_and_goes_back_to_the_last_checkpoint():
+    """The step that runs at the checkpoint of 4 s is done by 5.5 s, and so is the checkpoint by the crash at 6 s."""
+    world = crashing([6.0])
+    play(world, *BEFORE, *AFTER, until=11.0)
+    assert outcomes(world) == [
+        ("a", 0, "finished", 0.0, 1.0, 1, 10**9),
+        ("a", 1, "finished", 3.5, 5.5, 2, 2 * 10**9),
+        ("b", 0, "lost", 5.5, 6.0, None, 0),
+        ("a", 2, "lost", None, 6.0, None, 0),
+        ("a", 3, "finished", 9.0, 10.0, 3, 10**9),
+    ]
+    assert held(world, "a-1") == [(1.0, 1, 1.0), (5.5, 2, 2.0), (10.0, 3, 3.0)]
+    assert world.links["b-0"].sent == []
+    assert world.cloud.lost == {"a-0": 1}  # it arrived at 7.5 s
+    assert events(world) == [
+        (0.0, "started", 1),
+        (4.0, "checkpoint", 1),
+        (6.0, "crashed", 1),
+        (8.0, "restarted", 1),
+    ]
+
+
+def test_a_checkpoint_that_is_not_complete_does_not_count_and_versions_go_on():
+    """At 5 s the step of the checkpoint's time still runs: what follows the restart begins with the deployed model."""
+    world = crashing([5.0])
+    play(world, *BEFORE, *AFTER, until=11.0)
+    assert outcomes(world)[1:] == [
+        ("a", 1, "lost", 3.5, 5.0, None, 0),
+        ("b", 0, "lost", None, 5.0, None, 0),
+        ("a", 2, "lost", None, 5.0, None, 0),
+        ("a", 3, "finished", 7.5, 8.5, 2, 10**9),
+        ("a", 4, "finished", 9.0, 10.0, 3, 10**9),
+    ]
+    assert held(world, "a-0") == [(1.0, 1, 1.0), (8.5, 2, 1.0), (10.0, 3, 2.0)]
+    assert world.cloud.versions["a"].published == [0, SECOND, 8.5 * SECOND, 10 * SECOND]
+
+
+def test_a_second_crash_goes_back_to_the_same_checkpoint():
+    world = crashing([2.0, 6.0], checkpoint_every_s=None)
+    play(world, (0.0, "a-0", 1), (4.5, "a-0", 1), (8.5, "a-0", 1), until=10.0)
+    assert held(world, "a-0") == [(1.0, 1, 1.0), (5.5, 2, 1.0), (9.5, 3, 1.0)]
+
+
+def test_a_crash_loses_the_inbox():
+    world = crashing([1.5], inbox={})
+    play(world, *FIVE_UPLOADS, until=10.0)
+    assert [row["status"] for row in world.rows] == ["finished", "lost"]
+    assert world.cloud.lost == {"a-0": 1, "a-1": 2}
+
+
+def test_a_device_that_joins_after_a_crash_is_sent_what_the_cloud_remembers():
+    """The version of 5.5 s is younger than the checkpoint; the one before it is in it."""
+    world = crashing([6.0])
+    play(world, *BEFORE, until=9.0)
+    for device in ("a-0", "a-1"):
+        world.links[device].sent.clear()
+    world.cloud.receive(join("a-0", 0))
+    world.cloud.receive(join("a-1", 1))
+    assert held(world, "a-0") == [(9.0, 1, 1.0)]
+    assert held(world, "a-1") == []
+
+
+def test_a_restart_after_a_reset_goes_back_no_further_than_the_reset():
+    world = crashing([6.0])
+    play(world, (0.0, "a-0", 1), until=5.0)
+    fresh = Learner({"a": 10})
+    world.cloud.begin_anew(fresh, {student: VersionLog() for student in "ab"})
+    world.clock.run(until=9 * SECOND)
+    world.cloud.receive(replace(samples("a-0", 1), epoch=1))
+    world.clock.run(until=11 * SECOND)
+    assert held(world, "a-0") == [(1.0, 1, 1.0), (10.0, 1, 11.0)]
+
+
+def test_extra_accelerators_are_gone_after_a_crash():
+    world = crashing([3.0], autoscaling={"most_accelerators": 2, "waiting_per_accelerator": 0.0})
+    play(world, (0.0, "a-0", 9), (1.0, "b-0", 9), (6.0, "a-0", 1), until=8.0)
+    assert events(world) == [
+        (0.0, "started", 1),
+        (1.0, "accelerator_starting", 2),
+        (1.0, "accelerator_ready", 2),
+        (3.0, "crashed", 1),
+        (5.0, "restarted", 1),
+    ]
