@@ -86,8 +86,9 @@ def test_seed_and_overrides():
         ),
         (
             "cloud:\n",
-            "cloud:\n  cores: 3\n",
-            "9: cloud.cores: unknown field 'cores'; allowed: profile, accelerators, gflops, overhead_ms, update_codec",
+            "cloud:\n  cpus: 3\n",
+            "9: cloud.cpus: unknown field 'cpus'; allowed: profile, accelerators, gflops, overhead_ms, update_codec, "
+            "inbox, autoscaling, crashes, catches_up",
         ),
         (
             "cloud:\n",

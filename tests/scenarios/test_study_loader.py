@@ -208,7 +208,7 @@ def test_one_mistake_of_the_study_itself(write, text, found):
     [
         ("set:\n  cloud.gflops: -1", "4: set.cloud.gflops: -1: must be at least 1e-06"),
         ("set: {cloud.gflop: 1}", "3: set.cloud.gflop: unknown field 'gflop'; did you mean 'gflops'? allowed: "
-         "profile, accelerators, gflops, overhead_ms, update_codec"),
+         "profile, accelerators, gflops, overhead_ms, update_codec, inbox, autoscaling, crashes, catches_up"),
         ("set: {seed: 1}", "3: set.seed: seeds belong in the study's `seeds`, or into --seeds"),
         ("set: {cloud..gflops: 1}", "3: set.cloud..gflops: must be path.to.field, as in groups.lte.link.loss"),
         ("set: {duration_s.x: 1}", "3: set.duration_s.x: duration_s is a single value and has no fields"),

@@ -346,6 +346,25 @@ def test_an_upload_is_taken_in_past_those_of_a_student_whose_step_runs():
     ]
 
 
+class Gathering(FakeAgent):
+    """Every second upload of a student makes a step ready."""
+
+    def receive(self, upload):
+        steps = super().receive(upload)
+        gathered = sum(self.student_of[each.device] == steps[0].student for each in self.uploads)
+        return [] if gathered % 2 else steps
+
+
+def test_uploads_are_taken_in_until_there_is_a_step():
+    """At 1 s, when the step of the first two is done, one upload alone would leave the accelerator idle."""
+    world = make(inbox={})
+    world.cloud.agent = world.agent = Gathering(world.clock)
+    steps = play(world, (0.0, "a-0", 1), (0.0, "a-0", 1), (0.25, "a-1", 1), (0.5, "a-0", 1), (0.75, "b-0", 1))
+    assert steps == [("a", 0, 0.0, 0.0, 1.0), ("a", 1, 0.5, 1.0, 2.0)]
+    assert len(world.cloud.inbox) == 0
+    assert [upload.device for upload in world.agent.uploads] == ["a-0", "a-0", "a-1", "a-0", "b-0"]
+
+
 def test_uploads_without_room_are_refused_and_counted():
     world = make(inbox={"capacity": 2})
     steps = play(world, *FIVE_UPLOADS)

@@ -58,7 +58,7 @@ def make(durations, student_of, accelerators=1, **more):
         CloudSettings.model_validate({"gflops": 1.0, "accelerators": accelerators} | more),
         Service(durations, student_of),
         Executor(Placement(torch.device("cpu"))),
-        dict.fromkeys(student_of, [Raw()]),
+        {device: [Raw()] for device in student_of},
         {},
         {student: [d for d, s in student_of.items() if s == student] for student in students},
         {student: VersionLog() for student in students},
@@ -158,12 +158,12 @@ def test_share_refused_where_nothing_can_wait(service):
 DISCIPLINES = ("first_in_first_out", "fair_per_device", "most_informative_first")
 UPLOADS = st.lists(
     st.tuples(
-        st.integers(0, 12),  # half seconds since the one before
+        st.integers(0, 4),  # half seconds since the one before
         st.sampled_from(["a-0", "a-1", "b-0", "c-0"]),
         st.integers(1, 8),  # half seconds of an accelerator
         st.floats(0, 2),
     ),
-    max_size=25,
+    max_size=20,
 )
 STUDENT_OF = {"a-0": "a", "a-1": "a", "b-0": "b", "c-0": "c"}
 INBOXES = st.none() | st.fixed_dictionaries(
@@ -183,7 +183,7 @@ AUTOSCALING = st.none() | st.fixed_dictionaries(
 )
 CRASHES = st.none() | st.fixed_dictionaries(
     {
-        "at_s": st.lists(st.integers(1, 100), unique=True, min_size=1, max_size=4).map(
+        "at_s": st.lists(st.integers(1, 40), unique=True, min_size=1, max_size=4).map(
             lambda moments: [moment / 2 for moment in sorted(moments)]
         ),
         "restart_s": st.sampled_from([0.0, 1.5]),

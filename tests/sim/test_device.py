@@ -106,6 +106,9 @@ class FakeLink:
     def send(self, size, message):
         self.sent.append((size, message))
 
+    def forget(self):
+        pass  # nothing waits here
+
 
 def make(
     arrivals,

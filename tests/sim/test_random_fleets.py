@@ -26,7 +26,7 @@ class Run:
     Attributes:
         scenario: as validated.
         end: of the run, in nanoseconds like all times here.
-        batches, transfers, updates, devices: rows of the tables, where `start_s` and its like are `start`, in whole
+        batches, transfers, updates, cloud, devices: rows of the tables, where `start_s` and its like are `start`, in whole
             nanoseconds.
         accounts: after each slice of the run, of each link (device, way) the ledger and of each device the counts.
 
@@ -37,6 +37,7 @@ class Run:
     batches: list
     transfers: list
     updates: list
+    cloud: list
     devices: list
     accounts: list
 
