@@ -27,8 +27,8 @@ def test_missing_fields_say_what_they_are():
 
 def test_a_misspelt_field_is_not_reported_missing_as_well():
     text = (
-        "unknown field 'gflpos'; did you mean 'gflops'? allowed: profile, accelerators, gflops, overhead_ms, update_codec, "
-        "inbox, autoscaling, crashes, catches_up"
+        "unknown field 'gflpos'; did you mean 'gflops'? allowed: profile, accelerators, gflops, overhead_ms, "
+        "update_codec, inbox, autoscaling, crashes, catches_up"
     )
     assert explained({"cloud": {"gflpos": 1}}, ("cloud",)) == [(("cloud", "gflpos"), ABSENT, text)]
 

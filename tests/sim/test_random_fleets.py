@@ -26,8 +26,8 @@ class Run:
     Attributes:
         scenario: as validated.
         end: of the run, in nanoseconds like all times here.
-        batches, transfers, updates, cloud, devices: rows of the tables, where `start_s` and its like are `start`, in whole
-            nanoseconds.
+        batches, transfers, updates, cloud, devices: rows of the tables, where `start_s` and its like are `start`, in
+            whole nanoseconds.
         accounts: after each slice of the run, of each link (device, way) the ledger and of each device the counts.
 
     """
