@@ -98,7 +98,8 @@ class UploadQuality(Settings):
     by: Literal["link", "budget"]
     """What makes a level good enough.
 
-    - link: the message would have left within target_s, behind all that is before it, at the uplink's own rate;
+    - link: the message would leave within target_s, behind all that is before it, at the rate of the last one that
+      has arrived, or the link's own before any;
     - budget: the message fits what the budget has now.
     """
     target_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(

@@ -131,6 +131,7 @@ class Link:
         "_dropped",
         "_free_at",
         "_jitter",
+        "_last",
         "_last_delivery",
         "_latency",
         "_loss",
@@ -185,6 +186,7 @@ class Link:
         self._arrive = (self._deliver,)
         self._oldest: Transfer | None = None
         self._newest: Transfer | None = None
+        self._last: Transfer | None = None  # that has arrived
         self._messages = self._delivered = self._lost = self._dropped = 0
         self._busy_from = self._busy_bits = self._free_at = self._last_delivery = 0
 
@@ -212,6 +214,17 @@ class Link:
                 queued += transfer.wire_bytes
         sent = self._delivered + self._lost + in_flight
         return Ledger(queued, sent, self._delivered, self._lost, in_flight, self._dropped)
+
+    @property
+    def rate(self) -> int | None:
+        """Bits per second that its sender can expect: those of the last message that has arrived.
+
+        Before any it is the link's own rate; None for no limit.
+        """
+        last = self._last
+        if last is None or last.start_at is None or last.sent_at is None or last.sent_at == last.start_at:
+            return self._bits_per_second
+        return max(1, 8 * last.wire_bytes * SECOND // (last.sent_at - last.start_at))
 
     def send(self, payload_bytes: int, content: Any) -> Transfer:
         """Hand over a message; it is received when its last packet has arrived."""
@@ -328,6 +341,7 @@ class Link:
             transfer.fate = "failed"
             self.observe(transfer)
             return
+        self._last = transfer
         transfer.delivered_at = self.clock.time
         self._delivered += transfer.payload_bytes + transfer.header_bytes
         self.observe(transfer)

@@ -16,7 +16,6 @@ from models.entropy import entropy
 from models.errors import InputError
 from models.ranks import Prediction
 from sim.clock import SECOND, seconds
-from sim.link import bits_per_second
 from sim.messages import Message, pack
 from sim.selection import Candidate, Pool, payload_bytes
 
@@ -254,12 +253,12 @@ class Uploads:
 
 
 def backlog_s(link: Link, extra_bytes: int) -> float:
-    """Return how long a link takes at its own rate for what it has not sent yet and `extra_bytes` more, in seconds.
+    """Return how long a link is expected to take for what it has not sent yet and `extra_bytes` more, in seconds.
 
-    Of a message that is being sent, what is left is what its time since the start has not covered at that rate; what
-    a cell takes from the rate is not known beforehand.
+    The rate is that of the last message that has arrived. Of a message that is being sent, what is left is what its
+    time since the start has not covered at that rate.
     """
-    rate = bits_per_second(link.direction.bandwidth_mbps)
+    rate = link.rate
     if rate is None:
         return 0.0
     now, bits = link.clock.time, 8 * extra_bytes
