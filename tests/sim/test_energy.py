@@ -78,7 +78,7 @@ AWAY = [(0.0, 1.0), (3.0, 4.5), (6.0, 7.5)]
 
 @pytest.mark.parametrize("cell", [None, "tower"])
 def test_the_account_is_that_of_the_tables(tiny, tmp_path, cell):
-    """Of the two devices' transfers, those that the end finds on their way count up to it; none counts while its device is away."""
+    """Of the two devices' transfers, those that the end finds on their way count up to it, but not absences."""
     link = {"uplink_mbps": 0.01, "downlink_mbps": 0.02, "latency_ms": 20.0, "loss": 0.1, "cell": cell}
     group = tiny.group(
         count=2,

@@ -97,7 +97,7 @@ def test_a_message_that_ends_as_an_outage_begins_has_come_through(wire):
 
 
 def test_a_failed_attempt_is_followed_by_longer_and_longer_pauses(wire):
-    """The attempt fails at 0.6 ms with 600 bytes; those at 1.6, 3.6 and 6.6 find the link down; that at 9.6 is through."""
+    """The attempt fails at 0.6 ms with 600 bytes; at 1.6, 3.6 and 6.6 the link is down; the one at 9.6 is through."""
     link = wire(PLAIN, [(600_000, 8_000_000)], BACKOFF)
     link.send((0, 1000), (0, 10))
     assert link.story == [(0, 10_600, 5, 600, None), (10_600, 10_610, 1, 0, None)]
