@@ -19,7 +19,9 @@ Accuracy: times are counted in 2^-48 ns, ends rounded up; service in the work of
 rounded down. So a cell never serves more than its capacity, and no message ends early. The backlogs of two such
 systems never drift further apart by themselves, so errors only add up: after k events of a busy period a message
 ends late by less than k 2^-47 ns times the quotient of the cell's capacity and the message's last rate (0.004 ns
-after 10^9 events at a thousandth of the capacity). What is told is that end rounded up to a whole nanosecond.
+after 10^9 events at a thousandth of the capacity). What is told is that end rounded up to a whole nanosecond. Where an
+outage begins or the capacity changes, so little would make a message that has just been sent wait, or fail: what lacks
+less than 2^-20 ns then has ended.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ FRACTION = 48
 """Binary digits of a time behind the nanosecond."""
 WORK = 8 * SECOND << FRACTION
 """What a byte is in the unit of service: one bit per second during 2^-48 ns."""
+SLACK = FRACTION - 20
+"""Binary digits of 2^-20 ns."""
 NEVER = 1 << 200
 """Later than any time."""
 
@@ -78,9 +82,16 @@ class Cell:
     """
 
     def __init__(
-        self, clock: Clock, capacity: int | None, changes: Iterator[tuple[int, int]] | None = None
+        self,
+        clock: Clock,
+        capacity: int | None,
+        changes: Iterator[tuple[int, int]] | None = None,
+        until: int = NEVER,
     ) -> None:
-        """Create a cell; `changes` are later capacities: times in nanoseconds that increase, and bits per second."""
+        """Create a cell; `changes` are later capacities: times in nanoseconds that increase, and bits per second.
+
+        After `until` nothing is sent again.
+        """
         self.clock = clock
         self.capacity = capacity
         self._tiers: list[Tier] = []  # by rising limit
@@ -90,11 +101,11 @@ class Cell:
         self._engaged = 0  # shares with a message, active or interrupted
         self._entries = 0
         self._time = 0  # of the tiers' service; this and the next in 2^-48 ns
-        self._next = (
-            NEVER  # when something happens by itself: a message ends, the capacity or an outage changes
-        )
+        self._next = NEVER  # when something happens by itself: a message ends, or as follows
+        self._disturbed_at = NEVER  # when the capacity changes or a share goes down or on
         self._wakes_at = NEVER  # nanoseconds
         self._wake_up = (self._wake,)
+        self._until = until
         self._capacities = iter(()) if changes is None else changes
         self._coming = next(self._capacities, None)
         self._turning: list[tuple[int, int, CellShare]] = []  # heap: when a share goes down or goes on
@@ -162,9 +173,10 @@ class Cell:
         while (now := self._next) <= time:
             self._serve(now)
             moment = -(-now >> FRACTION)
+            disturbed = self._disturbed_at <= now
             for tier in self._tiers:
                 if tier.count:
-                    self._end_messages(tier, moment)
+                    self._end_messages(tier, moment, (tier.bits << SLACK) // tier.among if disturbed else 0)
             while self._turning and self._turning[0][0] << FRACTION <= now:
                 turn, _, share = heappop(self._turning)
                 if share.turns_at == turn:
@@ -175,10 +187,10 @@ class Cell:
                 self._coming = next(self._capacities, None)
             self._share_out()
 
-    def _end_messages(self, tier: Tier, moment: int) -> None:
-        """End the messages of a tier that have been served, and start those that wait for them."""
+    def _end_messages(self, tier: Tier, moment: int, slack: int) -> None:
+        """End the messages of a tier that lack no more than `slack`, and start those that wait for them."""
         active = tier.active
-        while active and active[0][0] <= tier.served:
+        while active and active[0][0] <= tier.served + slack:
             _, entry, share = active[0]
             if entry != share.entry:
                 heappop(active)
@@ -228,7 +240,7 @@ class Cell:
             self._release(share, self._finish(share, transfer, moment), moment)
             return
         outage = None if share.watch is None else share.watch.next(moment)
-        if outage is not None and outage.down <= moment:
+        if outage is not None and outage.down << FRACTION <= self._time:
             self._interrupt(share, transfer, moment, outage.up)
             return
         if not share.entry:
@@ -251,9 +263,11 @@ class Cell:
 
     def _interrupt(self, share: CellShare, transfer: Transfer, moment: int, up: int | None) -> None:
         """Let an outage meet a message: it pauses, or has to be sent again, or has failed."""
+        wasted = 0
         if share.entry:
             tier = share.tier
             share.left = share.ends_at - tier.served
+            wasted = (share.whole - share.left + (tier.bits << SLACK) // tier.among) // WORK
             tier.count -= 1
             share.entry = 0
             if len(tier.active) > 2 * tier.count + 8:
@@ -261,16 +275,22 @@ class Cell:
                 heapify(tier.active)
         retry = share.access.retry
         if retry is None:
+            transfer.pause(moment, up)
             if up is not None:
                 self._turn_at(share, up)
             return
         assert share.watch is not None  # or there would be no outage
-        transfer.waste((share.whole - share.left) // WORK)
+        transfer.waste(wasted)
         share.left = share.whole
-        time, transfer.attempts, goes_on = next_attempt(moment, transfer.attempts, retry, share.watch)
+        time, transfer.attempts, goes_on = next_attempt(
+            moment, transfer.attempts, retry, share.watch, self._until
+        )
+        if time != moment:
+            transfer.pause(moment, time)
         if not goes_on:
-            transfer.fails = True
-        self._turn_at(share, time)
+            transfer.give_up(share.whole // WORK)
+        if time is not None:
+            self._turn_at(share, time)
 
     def _share_out(self) -> None:
         """Give every tier its rate, and find what happens first."""
@@ -292,11 +312,13 @@ class Cell:
                 heappop(active)
             if bits:
                 first = min(first, self._time - (tier.served - active[0][0]) * parts // bits)
+        disturbed_at = NEVER
         if self._coming is not None:
-            first = min(first, self._coming[0] << FRACTION)
+            disturbed_at = self._coming[0] << FRACTION
         if self._turning:
-            first = min(first, self._turning[0][0] << FRACTION)
-        self._next = first
+            disturbed_at = min(disturbed_at, self._turning[0][0] << FRACTION)
+        self._disturbed_at = disturbed_at
+        self._next = min(first, disturbed_at)
 
 
 class CellShare:

@@ -35,7 +35,10 @@ def energies(
 
 
 class Airtime:
-    """Adds up how long a link's messages were on their way out, once each has arrived or the run has ended."""
+    """Adds up how long a link's messages were on their way out, once each has arrived or the run has ended.
+
+    Nothing is on its way out during an outage, or between an attempt that failed and the next one.
+    """
 
     __slots__ = ("link", "observe_next", "total")
 
@@ -48,8 +51,5 @@ class Airtime:
 
     def observe(self, transfer: Transfer) -> None:
         """Add a message's time; what is under way, up to now."""
-        now = self.link.clock.time
-        if transfer.start_at is not None and transfer.start_at < now:
-            sent_at = now if transfer.sent_at is None else min(transfer.sent_at, now)
-            self.total += sent_at - transfer.start_at
+        self.total += transfer.sending(self.link.clock.time)
         self.observe_next(transfer)

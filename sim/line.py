@@ -2,7 +2,8 @@
 
 What becomes of a message depends on the messages before it and on a capacity and outages that nothing in the run can
 change, so all is worked out when it is handed over. That is exact (`sim.timeline`): only the end of a message is
-rounded up to a whole nanosecond, which never adds up over a busy period.
+rounded up to a whole nanosecond, which never adds up over a busy period. Nothing is worked out beyond the end of the
+run, where a message that is too long for the gaps between outages would be tried again for ever.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from sim.outages import Watch, next_attempt
 from sim.timeline import Timeline, interrupted
 
 if TYPE_CHECKING:
+    from scenarios.network import Retry
     from sim.link import Access
+    from sim.timeline import Piece
     from sim.transfer import Transfer
 
 BYTE = 8 * SECOND
@@ -29,20 +32,19 @@ class Line:
     whole message is sent again after a pause.
     """
 
-    def __init__(self, pieces: Iterator[tuple[int, int]]) -> None:
-        """Take the capacity as pieces of a start in nanoseconds and a rate in bits per second."""
+    def __init__(self, pieces: Iterator[Piece], until: int) -> None:
+        """Take the capacity as a rate process (`sim.timeline`), and when the run ends, in nanoseconds."""
         self._pieces = pieces
+        self._until = until
 
     def join(self, access: Access) -> Line:
         """Become the line of a link."""
         self._access = access
-        self._watch = None
+        self._watch = None if access.outages is None else Watch(access.outages)
         pieces = self._pieces
         if access.outages is not None and access.retry is None:
             pieces = interrupted(pieces, iter(access.outages))
-        elif access.outages is not None:
-            self._watch = Watch(access.outages)
-        self._timeline = Timeline(pieces)
+        self._timeline = Timeline(_ending(pieces, self._until))
         self._free_at: int | None = 0
         self._work = 0  # that the timeline must have done before the next message's turn
         return self
@@ -61,30 +63,55 @@ class Line:
         if self._watch is None or self._access.retry is None:
             self._work += transfer.wire_bytes * BYTE
             end = self._timeline.time_of(self._work)
+            if self._watch is not None:
+                _note_pauses(transfer, self._free_at, self._until if end is None else end, self._watch)
         else:
-            end = self._attempt(transfer, self._free_at, self._watch)
+            end = self._attempt(transfer, self._free_at, self._watch, self._access.retry)
         self._free_at = transfer.sent_at = end
         if end is not None:
             self._access.sent(transfer)
 
-    def _attempt(self, transfer: Transfer, time: int, watch: Watch) -> int | None:
+    def _attempt(self, transfer: Transfer, begin: int, watch: Watch, retry: Retry) -> int | None:
         """Send until an attempt comes through or is the last, and return when that is."""
-        retry, timeline = self._access.retry, self._timeline
-        assert retry is not None
-        whole = transfer.wire_bytes * BYTE
-        while True:
+        timeline, size = self._timeline, transfer.wire_bytes
+        whole = size * BYTE
+        time: int | None = begin
+        while time is not None and time < self._until:
             outage = watch.next(time)
-            if outage is None or outage.down > time:
-                end = timeline.time_of(self._work + whole)
-                if outage is None or (end is not None and end <= outage.down):
-                    self._work += whole
-                    return end
-                failed_at = outage.down
-                transfer.waste((timeline.work_until(failed_at) - self._work) // BYTE)
-            else:
-                failed_at = time
-            time, transfer.attempts, goes_on = next_attempt(failed_at, transfer.attempts, retry, watch)
-            self._work = timeline.work_until(time)
+            end = timeline.time_of(self._work + whole)
+            if outage is None or (end is not None and end <= outage.down):
+                self._work += whole
+                return end
+            failed_at = max(time, outage.down)
+            if failed_at >= self._until:
+                return None
+            transfer.waste((timeline.work_until(failed_at) - self._work) // BYTE)
+            time, transfer.attempts, goes_on = next_attempt(
+                failed_at, transfer.attempts, retry, watch, self._until
+            )
+            if time != failed_at:
+                transfer.pause(failed_at, time)
+            if time is not None:
+                self._work = timeline.work_until(time)
             if not goes_on:
-                transfer.fails = True
+                transfer.give_up(size)
                 return time
+        return None
+
+
+def _ending(pieces: Iterator[Piece], until: int) -> Iterator[Piece]:
+    """Yield a rate process that carries nothing from `until` on."""
+    for start, rate in pieces:
+        if start >= until:
+            break
+        yield start, rate
+    yield until, 0
+
+
+def _note_pauses(transfer: Transfer, begin: int, end: int, watch: Watch) -> None:
+    """Let a message pause during the outages between its turn and its end."""
+    while (outage := watch.next(begin)) is not None and outage.down < end:
+        transfer.pause(max(begin, outage.down), outage.up)
+        if outage.up is None or outage.up >= end:
+            return
+        begin = outage.up

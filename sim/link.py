@@ -257,7 +257,7 @@ class Link:
             self.observe(transfer)
 
     def acknowledge(self, size: int, content: Any) -> Transfer:
-        """Hand over an acknowledgement of `size` bytes, all headers: it passes by an outbox and is never sent again."""
+        """Hand over an acknowledgement of `size` bytes, all headers: it passes by an outbox, and no packet is lost."""
         transfer = self._number(0, size, 0, content)
         self._launch(transfer)
         return transfer
@@ -313,6 +313,8 @@ class Link:
         delivery += self._latency if self._propagation is None else nanoseconds(self._propagation())
         if self._jitter is not None:
             delivery += nanoseconds(self._jitter.exponential(self.direction.jitter_ms / 1000))
+        if transfer.fails:  # it does not arrive, so nothing has to wait for it; its draws stay its own
+            delivery = transfer.sent_at + self._latency
         if delivery < self._last_delivery:
             delivery = self._last_delivery
         else:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sim.cell import Cell
+from sim.clock import nanoseconds
 from sim.line import Line
 from sim.link import Direction, Link, bits_per_second
 from sim.mathis import rate_limit
@@ -46,6 +47,7 @@ class Network:
 
     def __init__(self, scenario: Scenario, clock: Clock, streams: RandomStreams, transfers: Table) -> None:
         self.clock = clock
+        self._end = nanoseconds(scenario.duration_s)
         self._streams = streams
         self._transfers = transfers
         self._cells: dict[tuple[str | None, str], Cell] = {}
@@ -163,15 +165,16 @@ class Network:
             return None
         constant = bits_per_second(direction.bandwidth_mbps) or INSTANT
         if model is None:
-            return Line(iter([(0, constant)]))
-        return Line(capped(model.pieces(lambda: self._streams.generator(f"{stream}/bandwidth")), constant))
+            return Line(iter([(0, constant)]), self._end)
+        pieces = model.pieces(lambda: self._streams.generator(f"{stream}/bandwidth"))
+        return Line(capped(pieces, constant), self._end)
 
     def _cell(self, name: str, way: str, bandwidth: Bandwidth) -> Cell:
         if isinstance(bandwidth, int | float):
-            return Cell(self.clock, bits_per_second(bandwidth))
+            return Cell(self.clock, bits_per_second(bandwidth), until=self._end)
         pieces = bandwidth.pieces(lambda: self._streams.generator(f"cells/{name}/{way}link/bandwidth"))
         _, first = next(pieces)
-        return Cell(self.clock, first, pieces)
+        return Cell(self.clock, first, pieces, self._end)
 
     def _down(self, name: str, settings: OutageSettings | None) -> Outages | None:
         """Return when something is down: always the same for one name."""

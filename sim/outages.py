@@ -100,27 +100,30 @@ def _united(ahead: Iterator[Outage]) -> Iterator[Outage]:
 
 
 class Attempt(NamedTuple):
-    """What follows a failure: the time in nanoseconds, how many attempts there have been, and whether it goes on."""
+    """What follows a failure: the time in nanoseconds, how many attempts there have been, and whether it goes on.
 
-    time: int
+    The time is None where nothing follows before the end.
+    """
+
+    time: int | None
     attempts: int
     goes_on: bool
 
 
-def next_attempt(failed_at: int, attempts: int, retry: Retry, watch: Watch) -> Attempt:
+def next_attempt(failed_at: int, attempts: int, retry: Retry, watch: Watch, until: int) -> Attempt:
     """Return when an attempt first finds the link up again, or when the last one has failed.
 
     The n-th failure is followed by a pause of first_backoff_s * factor^(n-1), at most longest_backoff_s; an attempt
-    that finds the link down fails at once. A link that is down for good is not tried again.
+    that finds the link down fails at once. Attempts at `until` (nanoseconds) or later are not looked at.
     """
     time = failed_at
-    while True:
-        outage = watch.next(time)
-        if attempts == retry.most_attempts or (outage and outage.down <= time and outage.up is None):
-            return Attempt(time, attempts, False)
+    while attempts != retry.most_attempts:
         pause_s = retry.first_backoff_s * retry.factor ** min(attempts - 1, MOST_DOUBLINGS)
         time += nanoseconds(min(pause_s, retry.longest_backoff_s))
+        if time >= until:
+            return Attempt(None, attempts, True)
         attempts += 1
         outage = watch.next(time)
         if outage is None or outage.down > time:
             return Attempt(time, attempts, True)
+    return Attempt(time, attempts, False)

@@ -20,6 +20,8 @@ class Transfer(Moment):
         content: handed to the receiver.
         attempts: how often its sending began; more than once only where an outage makes it fail.
         fails: whether its last attempt fails; a line of its own knows it beforehand.
+        pauses: when an outage or the wait after a failed attempt kept it from being sent, between start and end: from
+            and to, None for good. None where there was no such time.
         fate: why it has not arrived and never will: dropped or superseded before its turn, or failed; None otherwise.
         queued_at: when it was handed over.
         ready_at: from when on the link may carry it: later where it waits in an outbox.
@@ -38,6 +40,7 @@ class Transfer(Moment):
         "following",
         "header_bytes",
         "message",
+        "pauses",
         "payload_bytes",
         "queued_at",
         "ready_at",
@@ -65,6 +68,7 @@ class Transfer(Moment):
         self.content = content
         self.attempts = 1
         self.fails = False
+        self.pauses: list[tuple[int, int | None]] | None = None
         self.fate: str | None = None
         self.queued_at = self.ready_at = queued_at
         self.callbacks = arrive
@@ -77,10 +81,32 @@ class Transfer(Moment):
         """Tell whether its turn has come by `time`, in nanoseconds."""
         return self.start_at is not None and self.start_at <= time
 
+    def pause(self, begin: int, end: int | None) -> None:
+        """Note that nothing of it is sent from `begin` to `end`, in nanoseconds; None: for good."""
+        if self.pauses is None:
+            self.pauses = []
+        self.pauses.append((begin, end))
+
+    def sending(self, now: int) -> int:
+        """Return for how many nanoseconds by `now` it has been on its way out, pauses left out."""
+        if self.start_at is None:
+            return 0
+        end = now if self.sent_at is None else min(self.sent_at, now)
+        spent = max(0, end - self.start_at)
+        for begin, resumed in self.pauses or ():
+            spent -= max(0, (end if resumed is None else min(resumed, end)) - begin)
+        return spent
+
     def waste(self, size: int) -> None:
         """Count bytes of an attempt that failed."""
         self.retransmitted_bytes += size
         self.wire_bytes += size
+
+    def give_up(self, whole: int) -> None:
+        """Fail for good: of a message of `whole` bytes on the wire what attempts have wasted remains to be lost."""
+        self.fails = True
+        self.retransmitted_bytes = self.wire_bytes - whole
+        self.wire_bytes = self.payload_bytes + self.header_bytes + self.retransmitted_bytes
 
 
 @dataclass

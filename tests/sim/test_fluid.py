@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sim.cell import Cell
 from sim.clock import SECOND, Clock
 from sim.link import Direction, Link
+from sim.outages import Outage, Outages
 from tests.sim.fluid_solver import FluidLink, constant, progressive_filling, solve, value_at
 
 MEGA = 10**6
@@ -233,8 +234,11 @@ class Country:
 
     def __init__(self, capacities, links, latency_ms=0.0) -> None:
         self.clock = Clock()
-        cells = {name: Cell(self.clock, rate) for name, ((_, rate),) in capacities.items()}
+        cells = {
+            name: Cell(self.clock, pieces[0][1], iter(pieces[1:])) for name, pieces in capacities.items()
+        }
         self.arrived = [[] for _ in links]
+        self.sent = [[] for _ in links]
         self.links = [
             Link(
                 self.clock,
@@ -248,19 +252,31 @@ class Country:
                 lambda _: None,
                 arrived.append,
                 cells[link.cell],
+                outages=Outages(iter(Outage(*each) for each in link.outages)) if link.outages else None,
             )
             for link, arrived in zip(links, self.arrived, strict=True)
             for ((_, rate),) in [link.limit]
         ]
 
-    def send(self, messages):
-        """Send messages of a time, a link and bits each, and let all of them arrive."""
+    def send(self, messages, readings=()):
+        """Send messages of a time, a link and bits each, and let all of them arrive; read all accounts at times."""
         for time, link, bits in messages:
             self.clock.call_at(
-                time, lambda link=link, payload=bits // 8: self.links[link].send(payload, None)
+                time,
+                lambda link=link, payload=bits // 8: self.sent[link].append(
+                    self.links[link].send(payload, None)
+                ),
             )
+        for time in readings:
+            self.clock.call_at(time, self._read)
         self.clock.run()
         return self
+
+    def _read(self):
+        for link, sent in zip(self.links, self.sent, strict=True):
+            ledger = link.ledger
+            assert ledger.queued + ledger.sent == sum(transfer.wire_bytes for transfer in sent)
+            assert ledger.in_flight == ledger.sent - ledger.delivered >= 0
 
     @property
     def times(self):
@@ -292,6 +308,80 @@ def test_cells_on_one_clock_share_as_the_reference_does(network, latency_ms):
 @settings(max_examples=150)
 def test_cells_on_one_clock_share_as_the_reference_does_where_nanoseconds_matter(network, latency_ms):
     check_country(*network, latency_ms)
+
+
+# A message that ends as an outage begins or the capacity changes has ended, whatever was rounded before.
+SLACK = Fraction(1, 2**20)
+
+
+def check_varying(capacities, links, messages, latency_ms=0.0, readings=()):
+    """Compare with the reference where links go down and capacities change, and some messages never end."""
+    country = Country(capacities, links, latency_ms).send(messages, readings)
+    flights, _ = solve(capacities, links, messages)
+    for number, (sent, expected) in enumerate(zip(country.sent, flights, strict=True)):
+        for transfer, flight in zip(sent, expected, strict=True):
+            assert (transfer.start_at is None) == (flight.start is None)
+            assert (transfer.sent_at is None) == (flight.end is None)
+            if flight.start is not None:
+                assert math.ceil(flight.start - SLACK) <= transfer.start_at <= math.ceil(flight.start) + 1
+            if flight.end is not None:
+                assert flight.end - SLACK <= transfer.sent_at < flight.end + 1 + Fraction(1, 1000)
+                assert transfer.delivered_at == transfer.sent_at + round(latency_ms * 1e6)
+        assert country.arrived[number] == [transfer for transfer in sent if transfer.sent_at is not None]
+    return country
+
+
+@st.composite
+def varying_networks(draw, longest=10**9, most_bits=24_000):
+    """Draw cells whose capacity changes, down to nothing, links that go down, and messages of a byte at least."""
+    capacities = {name: draw(pieces(CAPACITIES | st.just(0), longest)) for name in ("town", "farm")}
+    link = st.builds(
+        FluidLink, st.sampled_from(sorted(capacities)), LIMITS.map(constant), st.just(()) | outages(longest)
+    )
+    links = draw(st.lists(link, min_size=1, max_size=6))
+    bits = st.integers(1, most_bits // 8).map(lambda payload: 8 * payload)
+    message = st.tuples(st.integers(0, longest), st.integers(0, len(links) - 1), bits)
+    return capacities, links, sorted(draw(st.lists(message, min_size=1, max_size=20)))
+
+
+READINGS = st.lists(st.integers(0, 2 * 10**9), max_size=10, unique=True)
+
+
+@given(varying_networks(), st.sampled_from([0.0, 0.001, 1.0, 10_000.0]), READINGS)
+@settings(max_examples=200)
+def test_changing_cells_and_links_that_go_down_are_as_the_reference_has_them(network, latency_ms, readings):
+    check_varying(*network, latency_ms, readings)
+
+
+@given(varying_networks(longest=60, most_bits=64), st.sampled_from([0.0, 3e-6, 1.0]), READINGS)
+@settings(max_examples=200)
+def test_changing_cells_and_links_that_go_down_where_nanoseconds_matter(network, latency_ms, readings):
+    check_varying(*network, latency_ms, [time % 100 for time in readings])
+
+
+@given(varying_networks(longest=1000, most_bits=640), st.lists(st.integers(0, 2000), max_size=10))
+def test_reading_accounts_changes_nothing_in_cells_that_change(network, readings):
+    unread, read = (Country(*network[:2], 5e-5).send(network[2], each) for each in ((), readings))
+    assert unread.times == read.times
+
+
+@pytest.mark.parametrize("devices", [3, 7, 11])
+def test_what_ends_as_its_link_goes_down_or_its_cell_fails_has_ended(devices):
+    """Shares that cannot be written out exactly do not leave the last bit for the time after the outage.
+
+    Messages of equal size begin one after another, so that every start divides what is left anew.
+    """
+    capacity, bits = constant(MEGA), 8 * 101
+    messages = [(17_001 * number, number, bits) for number in range(devices)]
+    links = [FluidLink("town") for _ in range(devices)]
+    flights, _ = solve({"town": capacity}, links, messages)
+    last = flights[-1][0].end
+    assert last == devices * bits * 1000  # a bit a microsecond, and never idle
+    down = int(last)
+    failing = check_varying({"town": ((0, MEGA), (down, 0), (10**9, MEGA))}, links, messages)
+    assert failing.times[-1][0][1] == last
+    gone = [FluidLink("town", outages=((down, 10**9),)) for _ in range(devices)]
+    assert check_varying({"town": capacity}, gone, messages).times[-1][0][1] == last
 
 
 @given(st.lists(LIMITS, min_size=1, max_size=5), st.data())
