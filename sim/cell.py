@@ -176,16 +176,23 @@ class Cell:
             disturbed = self._disturbed_at <= now
             for tier in self._tiers:
                 if tier.count:
-                    self._end_messages(tier, moment, (tier.bits << SLACK) // tier.among if disturbed else 0)
-            while self._turning and self._turning[0][0] << FRACTION <= now:
-                turn, _, share = heappop(self._turning)
-                if share.turns_at == turn:
-                    share.turns_at = None
-                    self._turn(share, turn)
-            while self._coming is not None and self._coming[0] << FRACTION <= now:
-                self.capacity = self._coming[1]
-                self._coming = next(self._capacities, None)
+                    slack = (tier.bits << SLACK) // tier.among if disturbed else 0
+                    if tier.active[0][0] <= tier.served + slack:
+                        self._end_messages(tier, moment, slack)
+            if disturbed:
+                self._disturb(now)
             self._share_out()
+
+    def _disturb(self, now: int) -> None:
+        """Let shares go down or on and the capacity change as they do by `now`, in 2^-48 ns."""
+        while self._turning and self._turning[0][0] << FRACTION <= now:
+            turn, _, share = heappop(self._turning)
+            if share.turns_at == turn:
+                share.turns_at = None
+                self._turn(share, turn)
+        while self._coming is not None and self._coming[0] << FRACTION <= now:
+            self.capacity = self._coming[1]
+            self._coming = next(self._capacities, None)
 
     def _end_messages(self, tier: Tier, moment: int, slack: int) -> None:
         """End the messages of a tier that lack no more than `slack`, and start those that wait for them."""
@@ -229,7 +236,10 @@ class Cell:
         transfer.start_at = moment
         self._engaged += 1
         share.whole = share.left = transfer.wire_bytes * WORK
-        self._turn(share, moment)
+        if share.watch is None:
+            self._enter(share)
+        else:
+            self._turn(share, moment)
 
     def _turn(self, share: CellShare, moment: int) -> None:
         """Let a share's message go on where its link is up, and interrupt it where it is down."""
@@ -244,16 +254,20 @@ class Cell:
             self._interrupt(share, transfer, moment, outage.up)
             return
         if not share.entry:
-            tier = share.tier
-            if not tier.count:
-                tier.served = 0  # a small number is a quick one
-                tier.active.clear()
-            tier.count += 1
-            self._entries = share.entry = self._entries + 1
-            share.ends_at = tier.served + share.left
-            heappush(tier.active, (share.ends_at, share.entry, share))
+            self._enter(share)
         if outage is not None:
             self._turn_at(share, outage.down)
+
+    def _enter(self, share: CellShare) -> None:
+        """Let a share's message be served from now on."""
+        tier = share.tier
+        if not tier.count:
+            tier.served = 0  # a small number is a quick one
+            tier.active.clear()
+        tier.count += 1
+        self._entries = share.entry = self._entries + 1
+        share.ends_at = tier.served + share.left
+        heappush(tier.active, (share.ends_at, share.entry, share))
 
     def _turn_at(self, share: CellShare, time: int) -> None:
         if share.turns_at != time:
@@ -295,15 +309,18 @@ class Cell:
     def _share_out(self) -> None:
         """Give every tier its rate, and find what happens first."""
         first = NEVER
-        left, among = self.capacity or 0, sum(tier.count for tier in self._tiers)
+        left, among = self.capacity or 0, 0
         for tier in self._tiers:
-            if not tier.count:
+            among += tier.count
+        for tier in self._tiers:
+            count = tier.count
+            if not count:
                 continue
             limit = tier.limit
             if limit is not None and limit * among <= left:
                 bits, parts = limit, 1
-                left -= limit * tier.count
-                among -= tier.count
+                left -= limit * count
+                among -= count
             else:
                 bits, parts = left, among
             tier.bits, tier.among = bits, parts
@@ -311,14 +328,16 @@ class Cell:
             while active[0][1] != active[0][2].entry:
                 heappop(active)
             if bits:
-                first = min(first, self._time - (tier.served - active[0][0]) * parts // bits)
-        disturbed_at = NEVER
-        if self._coming is not None:
-            disturbed_at = self._coming[0] << FRACTION
-        if self._turning:
-            disturbed_at = min(disturbed_at, self._turning[0][0] << FRACTION)
-        self._disturbed_at = disturbed_at
-        self._next = min(first, disturbed_at)
+                end = self._time - (tier.served - active[0][0]) * parts // bits
+                first = min(first, end)
+        self._next = first
+        if self._turning or self._coming is not None:
+            turning = self._turning[0][0] << FRACTION if self._turning else NEVER
+            coming = NEVER if self._coming is None else self._coming[0] << FRACTION
+            self._disturbed_at = min(turning, coming)
+            self._next = min(first, self._disturbed_at)
+        else:
+            self._disturbed_at = NEVER
 
 
 class CellShare:

@@ -236,7 +236,10 @@ class Link:
             lost = int(self._loss.negative_binomial(packets, 1 - direction.loss))
             # Lost packets are counted at the message's mean packet size, rounded up.
             lost_bytes = -(-lost * (payload_bytes + header_bytes) // packets)
-        transfer = self._number(payload_bytes, header_bytes, lost_bytes, content)
+        transfer = Transfer(
+            self._messages, payload_bytes, header_bytes, lost_bytes, content, self.clock.time, self._arrive
+        )
+        self._messages += 1
         if self._outbox is None:
             self._launch(transfer)
         elif self._carried is None:
@@ -258,21 +261,10 @@ class Link:
 
     def acknowledge(self, size: int, content: Any) -> Transfer:
         """Hand over an acknowledgement of `size` bytes, all headers: it passes by an outbox, and no packet is lost."""
-        transfer = self._number(0, size, 0, content)
+        transfer = Transfer(self._messages, 0, size, 0, content, self.clock.time, self._arrive)
+        self._messages += 1
         self._launch(transfer)
         return transfer
-
-    def _number(self, payload_bytes: int, header_bytes: int, lost_bytes: int, content: Any) -> Transfer:
-        self._messages += 1
-        return Transfer(
-            self._messages - 1,
-            payload_bytes,
-            header_bytes,
-            lost_bytes,
-            content,
-            self.clock.time,
-            self._arrive,
-        )
 
     def _launch(self, transfer: Transfer) -> None:
         """Let a message be carried after those before it."""
