@@ -161,7 +161,7 @@ DEVICES = pa.schema(
         ("busy_s", pa.float64()),  # with passes that ended, or that a crash cut short
         ("flops", pa.int64()),  # of passes that ended
         # busy_s x busy_w, (present_s - busy_s) x idle_w, and the radio's: time in which messages were on their way out
-        # (up or down, to the end of the run, without outages and the pauses between attempts) x transmit_w or receive_w.
+        # (up or down, to the run's end, without outages and the pauses between attempts) x transmit_w or receive_w.
         # Null where the power is not known.
         *((f"energy_{part}_j", pa.float64()) for part in ENERGY),
         *(
