@@ -186,7 +186,7 @@ class Cell(Settings):
     """When the whole cell is down, in both directions."""
     updates: Literal["unicast", "multicast"] = "unicast"
     """How versions go down: to each device on its own, or once to all devices that follow one student, at the lowest
-    rate, the highest loss and the longest latency among their links."""
+    rate, the highest loss and the longest latency among their links, and while none of their regions is down."""
 
 
 class Region(Settings):

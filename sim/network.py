@@ -104,8 +104,11 @@ class Network:
     ) -> Link:
         """Return what carries versions of a student once to all links of a cell whose devices follow it.
 
-        It has the lowest limit, the highest loss and the largest headers among them, and the longest latency.
+        It has the lowest limit, the highest loss and the largest headers among them, and the longest latency. It is
+        down with the cell and with each of their regions; what they all do about outages and about versions that wait,
+        it does too.
         """
+        first = links[0]
         ways = [direction_of(link, "down") for link in links]
         way = replace(
             max(ways, key=lambda each: each.latency_ms),
@@ -116,7 +119,15 @@ class Network:
             message_overhead_bytes=max(each.message_overhead_bytes for each in ways),
         )
         name = channel_name(cell, student)
-        outages = self._outages["cell", cell]
+        reasons = [self._outages["cell", cell]]
+        reasons += [
+            self._outages["region", region]
+            for region in sorted({each.region for each in links if each.region})
+        ]
+        outages = union(*(reason for reason in reasons if reason is not None))
+        superseded = (
+            first.superseded if all(each.superseded == first.superseded for each in links) else "keep"
+        )
         shared = self._cells[cell, "down"]
         return Link(
             self.clock,
@@ -125,7 +136,9 @@ class Network:
             receive,
             TransferRecorder(self._transfers, self.clock, name, None, "down").record,
             self._own_line(way, way.bandwidth_mbps, name, outages) if shared.capacity is None else shared,
-            outages=outages,
+            None if superseded == "keep" else Outbox(superseded=superseded),
+            outages,
+            first.retry if all(each.on_outage == "retry" for each in links) else None,
         )
 
     def _link(
