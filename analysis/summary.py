@@ -20,7 +20,7 @@ _DIRECTIONS = {"uplink": "up", "downlink": "down"}
 _STATES = ("queued", "sent", "delivered", "lost", "in_flight")
 _LATER = {  # counters of samples that are not in every result folder
     f"samples_{state}": f"{state}_samples"
-    for state in ("damaged", "missed", "lost", "withheld", "waiting", "refused", "lost_by_cloud")
+    for state in ("damaged", "withheld", "waiting", "refused", "lost_by_cloud")
 }
 _ENERGY = [f"energy_{part}_j" for part in ENERGY]
 

@@ -32,9 +32,13 @@ class Line:
     whole message is sent again after a pause.
     """
 
-    def __init__(self, pieces: Iterator[Piece], until: int) -> None:
-        """Take the capacity as a rate process (`sim.timeline`), and when the run ends, in nanoseconds."""
+    def __init__(self, pieces: Iterator[Piece], until: int, instant: bool = False) -> None:
+        """Take the capacity as a rate process (`sim.timeline`), and when the run ends, in nanoseconds.
+
+        Where the rate is so high that it stands for no limit, what it sends takes no time (`instant`).
+        """
         self._pieces = pieces
+        self._instant = instant
         self._until = until
 
     def join(self, access: Access) -> Line:
@@ -62,7 +66,7 @@ class Line:
         transfer.start_at = self._free_at
         if self._watch is None or self._access.retry is None:
             self._work += transfer.wire_bytes * BYTE
-            end = self._timeline.time_of(self._work)
+            end = self._time_of(self._work, self._free_at)
             if self._watch is not None:
                 _note_pauses(transfer, self._free_at, self._until if end is None else end, self._watch)
         else:
@@ -71,6 +75,11 @@ class Line:
         if end is not None:
             self._access.sent(transfer)
 
+    def _time_of(self, work: int, begin: int) -> int | None:
+        """Return when what began at `begin` is through, with work counted from the start of the run."""
+        end = self._timeline.time_of(work)
+        return end if end is None or not self._instant else max(begin, end - 1)  # it was rounded up
+
     def _attempt(self, transfer: Transfer, begin: int, watch: Watch, retry: Retry) -> int | None:
         """Send until an attempt comes through or is the last, and return when that is."""
         timeline, size = self._timeline, transfer.wire_bytes
@@ -78,7 +87,7 @@ class Line:
         time: int | None = begin
         while time is not None and time < self._until:
             outage = watch.next(time)
-            end = timeline.time_of(self._work + whole)
+            end = self._time_of(self._work + whole, time)
             if outage is None or (end is not None and end <= outage.down):
                 self._work += whole
                 return end

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 WAYS = ("up", "down")
 INSTANT = 10**30
-"""Bits per second of a link without limit that can be down: any message takes a nanosecond, which is rounding."""
+"""Bits per second of a link without limit that can be down."""
 
 
 class Network:
@@ -176,9 +176,10 @@ class Network:
         model = None if isinstance(bandwidth, int | float) else bandwidth
         if model is None and outages is None:
             return None
-        constant = bits_per_second(direction.bandwidth_mbps) or INSTANT
+        limit = bits_per_second(direction.bandwidth_mbps)
+        constant = limit or INSTANT
         if model is None:
-            return Line(iter([(0, constant)]), self._end)
+            return Line(iter([(0, constant)]), self._end, instant=limit is None)
         pieces = model.pieces(lambda: self._streams.generator(f"{stream}/bandwidth"))
         return Line(capped(pieces, constant), self._end)
 

@@ -286,7 +286,7 @@ class Simulation:
             self.versions.get(self.strategy.student(name)),
             self.recorder.batches,
             self.conclusions,
-            lambda: self._redeploy(name),
+            None if group.life is None else lambda: self._redeploy(name),
             None if group.life is None else history(group.life, self._life(name), self.end),
             self._budgets.of(name.name, name.group, group.budget),
         )

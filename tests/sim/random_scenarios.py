@@ -130,3 +130,117 @@ def scenarios(draw):
     if any("cell" in group["link"] for group in scenario["groups"].values()):
         scenario["cells"] = {"town": draw(fields(CELL))}
     return scenario
+
+
+OUTAGES = st.one_of(
+    st.fixed_dictionaries(
+        {"mean_up_s": st.sampled_from([0.3, 1.0]), "mean_down_s": st.sampled_from([0.1, 0.5])}
+    ),
+    st.just({"scheduled_s": [[0.5, 0.9], [2.0, 2.6]]}),
+)
+TROUBLED_LINK = {
+    "outages": OUTAGES,
+    "on_outage": st.sampled_from(["pause", "retry"]),
+    "retry": st.fixed_dictionaries(
+        {"first_backoff_s": st.sampled_from([0.05, 0.4])}, optional={"most_attempts": st.integers(1, 4)}
+    ),
+    "outbox": st.fixed_dictionaries(
+        {"messages": st.integers(0, 2)},
+        optional={"overflow": st.sampled_from(["drop_newest", "drop_least_informative"])},
+    ),
+    "superseded": st.sampled_from(["drop", "replace"]),
+    "acknowledgement_bytes": st.just(20),
+    "message_overhead_bytes": st.just(7),
+    "region": st.just("country"),
+    "latency_ms": st.sampled_from(
+        [
+            {"distribution": "normal", "mean_ms": 30, "std_ms": 20},
+            {"distribution": "lognormal", "median_ms": 40, "sigma": 1},
+        ]
+    ),
+}
+VARYING_MBPS = st.sampled_from(
+    [
+        {
+            "model": "gauss_markov",
+            "mean_mbps": 0.02,
+            "std_mbps": 0.01,
+            "memory_s": 1,
+            "step_s": 0.1,
+            "least_mbps": 0.001,
+        },
+        {"model": "markov", "good_mbps": 0.05, "bad_mbps": 0, "mean_good_s": 0.5, "mean_bad_s": 0.3},
+    ]
+)
+LIFE = st.one_of(
+    st.just({"joins_s": 0.7, "leaves_s": 3.1}),
+    st.fixed_dictionaries(
+        {
+            "crashes_s": st.just([1.3, 2.9]),
+            "restart_s": st.just(0.6),
+            "state": st.sampled_from(["kept", "lost"]),
+        }
+    ),
+    st.just({"mean_present_s": 0.9, "mean_absent_s": 0.4}),
+)
+BUDGET = st.fixed_dictionaries(
+    {
+        "rate_kbps": st.sampled_from([2.0, 20.0]),
+        "burst_bytes": st.sampled_from([1500, 4000]),
+        "excess": st.sampled_from(["drop", "wait", "replace"]),
+        "rank": st.sampled_from(["arrival", "entropy", "redundancy", "age"]),
+        "waiting_samples": st.integers(1, 8),
+    },
+    optional={"per": st.sampled_from(["group", "fleet"])},
+)
+TROUBLED_CLOUD = {
+    "crashes": st.sampled_from(
+        [{"at_s": [1.1, 2.5], "restart_s": 0.3, "checkpoint_every_s": 0.5}, {"at_s": [1.1], "restart_s": 0.8}]
+    ),
+    "inbox": st.fixed_dictionaries(
+        {"discipline": st.sampled_from(["first_in_first_out", "fair_per_device", "most_informative_first"])},
+        optional={
+            "capacity": st.integers(0, 2),
+            "overflow": st.sampled_from(["drop_oldest", "drop_least_informative"]),
+        },
+    ),
+    "autoscaling": st.just(
+        {"most_accelerators": 5, "waiting_per_accelerator": 0.5, "start_up_s": 0.2, "idle_s": 0.3}
+    ),
+}
+
+
+@st.composite
+def troubled_scenarios(draw):
+    """Draw changes as `scenarios` does, with outages, devices that come and go, budgets and clouds that crash."""
+    scenario = draw(scenarios())
+    scenario["cloud"] |= draw(st.fixed_dictionaries({}, optional=TROUBLED_CLOUD))
+    for group in scenario["groups"].values():
+        group["link"] |= draw(st.fixed_dictionaries({}, optional=TROUBLED_LINK))
+        if "cell" not in group["link"] and draw(st.booleans()):
+            group["link"]["uplink_mbps"] = draw(VARYING_MBPS)
+        if draw(st.booleans()):
+            group["life"] = draw(LIFE)
+        if draw(st.booleans()):
+            group["budget"] = "small"
+        if draw(st.booleans()):
+            group["queue"] = group.get("queue", {}) | {"skip_after_s": 0.4}
+        if draw(st.booleans()):
+            group["upload_quality"] = {
+                "by": "link",
+                "target_s": 0.3,
+                "lower": [{"codec": "jpeg", "quality": 30}],
+            }
+    links = [group["link"] for group in scenario["groups"].values()]
+    if any("region" in link for link in links):
+        scenario["regions"] = {"country": {"outages": draw(OUTAGES)}}
+    if "cells" in scenario:
+        scenario["cells"]["town"] |= draw(
+            st.fixed_dictionaries(
+                {},
+                optional={"updates": st.just("multicast"), "outages": OUTAGES, "uplink_mbps": VARYING_MBPS},
+            )
+        )
+    if any("budget" in group for group in scenario["groups"].values()):
+        scenario["budgets"] = {"small": draw(BUDGET)}
+    return scenario

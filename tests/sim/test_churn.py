@@ -96,7 +96,7 @@ def test_what_a_device_that_joins_late_does_is_written_out(tiny, tmp_path):
         (2.0, "lost", None, 2),
         (2.5, "missed", None, None),
         (3.0, "missed", None, None),
-        (3.5, "predicted", 3.75, 0),
+        (3.5, "predicted", 3.75, 2),  # the cloud has sent it what it published last
         (4.0, "predicted", 4.25, 3),
     ]
     transfers = sorted(
@@ -108,6 +108,7 @@ def test_what_a_device_that_joins_late_does_is_written_out(tiny, tmp_path):
         (1.25, "up", "samples", None),
         (1.75, "down", "update", 2),
         (1.75, "up", "samples", None),
+        (3.25, "down", "update", 2),
         (3.25, "up", "join", None),
         (3.75, "down", "update", 3),
         (3.75, "up", "samples", None),

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from sim.results import TABLES
 from tests.sim.fluid_solver import FluidLink, constant, solve
-from tests.sim.random_scenarios import scenarios
+from tests.sim.random_scenarios import scenarios, troubled_scenarios
 
 WAYS = ("up", "down")
 SLICES = 101
@@ -120,10 +120,14 @@ def accounts_balance_at_every_slice(run):
             assert ledger["sent"] == ledger["delivered"] + ledger["lost"] + ledger["in_flight"]
             assert min(ledger.values()) >= 0
         for count in counts.values():
-            states = ("predicted", "queued", "in_progress", "dropped", "damaged")
+            states = ("predicted", "queued", "in_progress", "dropped", "damaged", "missed", "lost")
             assert count["arrived"] == sum(count[state] for state in states)
             assert min(count.values()) >= 0
             assert count["correct"] <= count["predicted"]
+
+
+def fails_for_good(run, key):
+    return any(message["status"] == "failed" for message in run.sent(*key))
 
 
 def what_has_happened_stays_so(run):
@@ -131,10 +135,13 @@ def what_has_happened_stays_so(run):
     for (ledgers, counts), (later_ledgers, later_counts) in pairwise(run.accounts):
         for key, ledger in ledgers.items():
             later = later_ledgers[key]
-            assert all(ledger[state] <= later[state] for state in ("sent", "delivered", "lost"))
-            assert ledger["queued"] + ledger["sent"] <= later["queued"] + later["sent"]
+            assert all(ledger[state] <= later[state] for state in ("delivered", "lost", "dropped"))
+            handed_over = ("queued", "sent", "dropped")
+            if not fails_for_good(run, key):  # then what was never really sent is taken back
+                assert ledger["sent"] <= later["sent"]
+                assert sum(map(ledger.get, handed_over)) <= sum(map(later.get, handed_over))
         for name, count in counts.items():
-            over = ("arrived", "predicted", "dropped", "correct", "uploaded")
+            over = ("arrived", "predicted", "dropped", "missed", "lost", "correct", "uploaded", "withheld")
             assert all(count[state] <= later_counts[name][state] for state in over)
 
 
@@ -147,8 +154,10 @@ def tables_agree_with_the_accounts(run):
             batches[batch["status"]] += batch["samples"]
             batches["correct"] += batch["correct"] or 0
         batches["arrived"] = sum(
-            batches[state] for state in ("predicted", "queued", "in_progress", "dropped")
+            batches[state] for state in ("predicted", "queued", "in_progress", "dropped", "missed", "lost")
         )
+        for given_up in ("withheld", "waiting"):  # these are told by the criteria's verdicts
+            batches[given_up] = counts[name][given_up]
         batches["uploaded"] = sum(message["samples"] for message in run.sent(name, "up", "samples"))
         expected = {state: batches[state] for state in counts[name]}
         assert counts[name] == expected
@@ -157,19 +166,25 @@ def tables_agree_with_the_accounts(run):
         for way in WAYS:
             sent = run.sent(name, way)
             assert [message["message"] for message in sent] == list(range(len(sent)))
-            expected = dict.fromkeys(("queued", "sent", "delivered", "lost", "in_flight"), 0)
+            expected = dict.fromkeys(("queued", "sent", "delivered", "lost", "in_flight", "dropped"), 0)
             for message in sent:
                 arriving, lost = (
                     message["payload_bytes"] + message["header_bytes"],
                     message["retransmitted_bytes"],
                 )
-                if message["status"] != "queued":
+                status = message["status"]
+                if status in ("dropped", "superseded"):
+                    expected["dropped"] += arriving + lost
+                elif status == "failed":
+                    expected["sent"] += lost
+                    expected["lost"] += lost
+                elif status == "delivered":
                     expected["sent"] += arriving + lost
-                if message["status"] == "delivered":
                     expected["delivered"] += arriving
                     expected["lost"] += lost
                 else:
-                    expected[message["status"]] += arriving + lost
+                    expected["sent"] += arriving + lost if status == "in_flight" else 0
+                    expected[status] += arriving + lost
             assert ledgers[name, way] == expected
             assert {state: row[f"{way}link_{state}_bytes"] for state in expected} == expected
 
@@ -422,4 +437,65 @@ LAWS = (
 def test_laws(tiny, tmp_path_factory, changes):
     finished = run(tiny, tmp_path_factory.mktemp("fleet"), changes)
     for law in LAWS:
+        law(finished)
+
+
+def messages_are_in_order(run):
+    """Whatever interrupts them: queued, begun, sent and delivered in this order, and none overtakes another."""
+    for row in run.devices:
+        for way in WAYS:
+            delivered = [
+                message for message in run.sent(row["device"], way) if message["delivered"] is not None
+            ]
+            for message in delivered:
+                assert message["queued"] <= message["start"] <= message["sent"] <= message["delivered"]
+            begun = sorted(delivered, key=lambda message: message["start"])
+            assert [m["delivered"] for m in begun] == sorted(m["delivered"] for m in begun)
+
+
+def versions_are_delivered_before_they_are_used(run):
+    """Over its own downlink or its cell's channel; and numbers that arrive within an epoch never fall."""
+    channels = [message for message in run.transfers if message["group"] is None]
+    for row in run.devices:
+        own = run.sent(row["device"], "down", "update")
+        for batch in run.seen(row["device"]):
+            if batch["version"]:
+                assert any(
+                    message["version"] == batch["version"]
+                    and message["delivered"] is not None
+                    and message["delivered"] <= batch["start"]
+                    for message in (*own, *channels)
+                )
+                assert batch["version_age"] >= 0 and batch["versions_behind"] >= 0
+
+
+def budgets_are_not_overdrawn(run):
+    """At any message, what was handed over is at most what had flowed in and the burst."""
+    for row in run.devices:
+        name = run.settings(row["device"]).budget
+        if name is None:
+            continue
+        budget, spent = run.scenario.budgets[name], 0
+        for message in sorted(run.sent(row["device"], "up"), key=lambda message: message["queued"]):
+            if message["kind"] in ("samples", "statistics"):
+                spent += message["payload_bytes"] + message["header_bytes"]
+                flowed_in = budget.rate_kbps * 1000 / 8 * message["queued"] / 10**9
+                assert spent <= budget.burst_bytes + flowed_in + 1e-6
+
+
+LAWS_OF_ANY_WORLD = (
+    accounts_balance_at_every_slice,
+    what_has_happened_stays_so,
+    tables_agree_with_the_accounts,
+    messages_are_in_order,
+    versions_are_delivered_before_they_are_used,
+    budgets_are_not_overdrawn,
+)
+
+
+@given(troubled_scenarios())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_laws_where_everything_fails(tiny, tmp_path_factory, changes):
+    finished = run(tiny, tmp_path_factory.mktemp("fleet"), changes)
+    for law in LAWS_OF_ANY_WORLD:
         law(finished)
