@@ -95,6 +95,7 @@ class Simulation:
         self._streams = RandomStreams(scenario.seed)
         self._network = Network(scenario, self.clock, self._streams, recorder.transfers)
         self._airtimes: dict[tuple[str, str], Airtime] = {}
+        self._channel_of: dict[str, str] = {}
         self._budgets = Budgets(self.clock, scenario.budgets)
         self._edge_operations: Known = {}
         self._foundation_operations: Known = {}
@@ -149,6 +150,8 @@ class Simulation:
             channel = channel_name(cell, student)
             links = [device.settings.link for device in devices]
             self.channels[channel] = self._network.channel(cell, student, links, partial(_to_all, devices))
+            self._airtimes[channel, "down"] = Airtime(self.channels[channel])
+            self._channel_of |= {device.name.name: channel for device in devices}
             found[student].append(channel)
         return found
 
@@ -318,9 +321,12 @@ class Simulation:
             self._airtimes[name, "down"] = Airtime(down)
 
     def _airtime(self, device: str, way: str) -> int:
-        """Return for how many nanoseconds messages were on their way out; 0 where nobody asks."""
+        """Return for how many nanoseconds messages were on their way out, over a channel too; 0 where nobody asks."""
         spent = self._airtimes.get((device, way))
-        return 0 if spent is None else spent.total
+        if spent is None:
+            return 0
+        channel = self._channel_of.get(device) if way == "down" else None
+        return spent.total + (0 if channel is None else self._airtimes[channel, "down"].total)
 
     def _to_cloud(self, message: Message) -> None:
         if self.cloud is not None:

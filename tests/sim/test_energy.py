@@ -112,3 +112,16 @@ def test_without_powers_there_is_no_account(tiny, tmp_path):
     folder = tiny.run(tmp_path, duration_s=1.0)
     for device in pq.read_table(folder / "devices.parquet").to_pylist():
         assert [device[f"energy_{part}_j"] for part in PARTS] == [None] * 4
+
+
+def test_every_device_of_a_cell_receives_what_goes_to_all_of_them(tiny, tmp_path):
+    link = {"uplink_mbps": 1.0, "downlink_mbps": 0.01, "receive_w": 2.0, "cell": "town"}
+    cells = {"town": {"uplink_mbps": 1.0, "downlink_mbps": 1.0, "updates": "multicast"}}
+    groups = {"cameras": tiny.group(count=2, link=link)}
+    folder = tiny.run(tmp_path, strategy=tiny.cema(), cells=cells, groups=groups)
+    transfers = pq.read_table(folder / "transfers.parquet").to_pylist()
+    channel = [row for row in transfers if row["device"] == "town/fleet" and row["start_s"] is not None]
+    spent_s = sum(min(row["sent_s"] or 10.0, 10.0) - row["start_s"] for row in channel)
+    assert spent_s > 0
+    devices = pq.read_table(folder / "devices.parquet").to_pylist()
+    assert [row["energy_receive_j"] for row in devices] == [pytest.approx(2.0 * spent_s)] * 2
