@@ -87,10 +87,9 @@ class Device:
         deploy: returns a fresh agent, for a device that lost its own.
         history: when it is away; None: never.
         budget: what it uploads is charged to, or None.
-        uploads: turns what it keeps into messages.
+        uplink, uploads: what it sends over, and what turns what it keeps into messages; from `connect` on.
         epoch: how often it has begun anew.
         damaged: images that could not be read, by path, each with the reason.
-        uplink: set once the other end exists.
         presence: whether it is there, and for how long it has been.
         busy: nanoseconds spent computing, those of passes that a crash cut short too.
         flops: operations spent.
@@ -123,8 +122,10 @@ class Device:
     _open: dict[int, Asked] = field(default_factory=dict)
     _pass: tuple[int, int] | None = None  # start and end of the forward pass that it is at, in nanoseconds
 
-    def __post_init__(self) -> None:
-        self.uploads = Uploads(self.name.name, self.settings, self.counts, lambda: self.uplink, self.budget)
+    def connect(self, uplink: Link) -> None:
+        """Give it its uplink, once the other end exists."""
+        self.uplink = uplink
+        self.uploads = Uploads(self.name.name, self.settings, self.counts, uplink, self.budget)
 
     def start(self) -> None:
         """Begin to take in batches and to work on them."""

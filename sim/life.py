@@ -16,6 +16,7 @@ import simpy
 from simpy.events import URGENT
 
 from sim.clock import Clock, Moment, nanoseconds
+from sim.streams import spawn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,16 +39,14 @@ def history(life: Life, generator: Callable[[], np.random.Generator], until: int
     moments drawn meanwhile are void. So random crashes are the points of a Poisson process, of which a device meets
     those that find it there, and changing how long it takes to restart changes no crash of one that is up by then.
     """
-    joining, leaving, coming_and_going, crashing, restarting = generator().spawn(
-        5
-    )  # no draw disturbs the others
+    joining, leaving, coming_and_going, crashing, restarting = spawn(
+        generator(), 5
+    )  # none disturbs the others
     joins = _moment(life.joins_s, joining)
     late = [Absence(0, joins, crashed=False)] if joins else []
     leaves = [] if life.leaves_s is None else [Absence(_moment(life.leaves_s, leaving), None, crashed=False)]
     reasons = [
-        _crashes(
-            life, crashing, restarting
-        ),  # first: it makes a difference which of two at one moment counts
+        _crashes(life, crashing, restarting),  # first: which of two at one moment counts makes a difference
         leaves,
         _stays(life, joins, coming_and_going),
     ]

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.clock import SECOND, Clock, nanoseconds
+from sim.streams import spawn
 from sim.transfer import Ledger, Sent, Transfer
 
 if TYPE_CHECKING:
@@ -118,11 +119,13 @@ class Link:
         receive: called with the content of each message when it arrives.
         observe: called with each transfer when it has arrived, or will not.
         arrived: called with each transfer that has arrived besides, to acknowledge it; None for nobody.
+        measures_rate: whether to note how fast messages go.
+        rate: bits per second that its sender can expect: those of the last message that has arrived, where they are
+            measured, and before any the link's own; None for no limit.
 
     """
 
     __slots__ = (
-        "_arrive",
         "_bits_per_second",
         "_busy_bits",
         "_busy_from",
@@ -131,7 +134,6 @@ class Link:
         "_dropped",
         "_free_at",
         "_jitter",
-        "_last",
         "_last_delivery",
         "_latency",
         "_loss",
@@ -142,10 +144,13 @@ class Link:
         "_outbox",
         "_propagation",
         "_share",
+        "_varies",
         "arrived",
         "clock",
         "direction",
+        "measures_rate",
         "observe",
+        "rate",
         "receive",
     )
 
@@ -172,10 +177,11 @@ class Link:
         self.arrived: Callable[[Transfer], None] | None = None
         self._loss = self._jitter = self._propagation = None
         if direction.loss or direction.jitter_ms or direction.latency is not None:
-            loss, jitter, latency = generator().spawn(3)  # so that a change of one leaves the other's draws
+            loss, jitter, latency = spawn(generator(), 3)  # so that a change of one leaves the other's draws
             self._loss = loss if direction.loss else None
             self._jitter = jitter if direction.jitter_ms else None
             self._propagation = None if direction.latency is None else direction.latency.sampler(latency)
+        self._varies = self._jitter is not None or self._propagation is not None
         self._latency = nanoseconds(direction.latency_ms / 1000)
         self._bits_per_second = bits_per_second(direction.bandwidth_mbps)
         self._outbox = outbox
@@ -183,10 +189,10 @@ class Link:
         told_within = self._latency if outbox is None else 0
         access = Access(self._bits_per_second, told_within, self._depart, outages, retry)
         self._share = None if sharing is None else sharing.join(access)
-        self._arrive = (self._deliver,)
         self._oldest: Transfer | None = None
         self._newest: Transfer | None = None
-        self._last: Transfer | None = None  # that has arrived
+        self.measures_rate = False
+        self.rate = self._bits_per_second
         self._messages = self._delivered = self._lost = self._dropped = 0
         self._busy_from = self._busy_bits = self._free_at = self._last_delivery = 0
 
@@ -215,17 +221,6 @@ class Link:
         sent = self._delivered + self._lost + in_flight
         return Ledger(queued, sent, self._delivered, self._lost, in_flight, self._dropped)
 
-    @property
-    def rate(self) -> int | None:
-        """Bits per second that its sender can expect: those of the last message that has arrived.
-
-        Before any it is the link's own rate; None for no limit.
-        """
-        last = self._last
-        if last is None or last.start_at is None or last.sent_at is None or last.sent_at == last.start_at:
-            return self._bits_per_second
-        return max(1, 8 * last.wire_bytes * SECOND // (last.sent_at - last.start_at))
-
     def send(self, payload_bytes: int, content: Any) -> Transfer:
         """Hand over a message; it is received when its last packet has arrived."""
         direction = self.direction
@@ -237,7 +232,7 @@ class Link:
             # Lost packets are counted at the message's mean packet size, rounded up.
             lost_bytes = -(-lost * (payload_bytes + header_bytes) // packets)
         transfer = Transfer(
-            self._messages, payload_bytes, header_bytes, lost_bytes, content, self.clock.time, self._arrive
+            self._messages, payload_bytes, header_bytes, lost_bytes, content, self.clock.time, self
         )
         self._messages += 1
         if self._outbox is None:
@@ -261,59 +256,58 @@ class Link:
 
     def acknowledge(self, size: int, content: Any) -> Transfer:
         """Hand over an acknowledgement of `size` bytes, all headers: it passes by an outbox, and no packet is lost."""
-        transfer = Transfer(self._messages, 0, size, 0, content, self.clock.time, self._arrive)
+        transfer = Transfer(self._messages, 0, size, 0, content, self.clock.time, self)
         self._messages += 1
         self._launch(transfer)
         return transfer
 
     def _launch(self, transfer: Transfer) -> None:
-        """Let a message be carried after those before it."""
-        if self._share is None:
-            self._serve(transfer)
-        else:
-            self._share.accept(transfer)
+        """Let a message be carried after those before it; at a constant capacity it is known at once when.
+
+        Within a busy period, each end is the period's start plus all work since divided by the rate, rounded up once:
+        rounding never accumulates.
+        """
         if self._newest is None:
             self._oldest = transfer
         else:
             self._newest.following = transfer
         self._newest = transfer
-
-    def _serve(self, transfer: Transfer) -> None:
-        """Decide when a constant capacity carries a transfer; with first-in first-out service all is known at once.
-
-        Within a busy period, each end is the period's start plus all work since divided by the rate, rounded up once:
-        rounding never accumulates.
-        """
-        start = self._free_at
-        if start <= transfer.ready_at:
-            start = self._busy_from = transfer.ready_at
-            self._busy_bits = 0
-        transfer.start_at = start
-        if self._bits_per_second is None:
-            transfer.sent_at = start
-            self._depart(transfer)
+        if self._share is not None:
+            self._share.accept(transfer)
             return
-        self._busy_bits += 8 * transfer.wire_bytes
-        end = self._busy_from - (-self._busy_bits * SECOND // self._bits_per_second)
-        transfer.sent_at = self._free_at = end
+        start, ready, rate = self._free_at, transfer.ready_at, self._bits_per_second
+        if start <= ready:
+            start = self._busy_from = ready
+            self._busy_bits = 0
+        transfer.start_at = end = start
+        if rate is not None:
+            bits = self._busy_bits = self._busy_bits + 8 * transfer.wire_bytes
+            end = self._free_at = self._busy_from - (-bits * SECOND // rate)
+        transfer.sent_at = end
         self._depart(transfer)
 
     def _depart(self, transfer: Transfer) -> None:
         """Schedule the arrival of a transfer, since it is known when its last bit leaves."""
         assert transfer.sent_at is not None
-        delivery = transfer.sent_at
-        delivery += self._latency if self._propagation is None else nanoseconds(self._propagation())
-        if self._jitter is not None:
-            delivery += nanoseconds(self._jitter.exponential(self.direction.jitter_ms / 1000))
-        if transfer.fails:  # it does not arrive, so nothing has to wait for it; its draws stay its own
-            delivery = transfer.sent_at + self._latency
-        if delivery < self._last_delivery:
-            delivery = self._last_delivery
-        else:
-            self._last_delivery = delivery
+        delivery = transfer.sent_at + self._latency
+        if self._varies:
+            delivery = self._delivery(transfer, delivery)
         self.clock.schedule_at(transfer, delivery)
         if transfer is self._carried:
             self.clock.call_at(transfer.sent_at, self._take_turn)
+
+    def _delivery(self, transfer: Transfer, soonest: int) -> int:
+        """Return when a transfer arrives whose delay is drawn: not before those ahead of it."""
+        assert transfer.sent_at is not None
+        delivery = (
+            soonest if self._propagation is None else transfer.sent_at + nanoseconds(self._propagation())
+        )
+        if self._jitter is not None:
+            delivery += nanoseconds(self._jitter.exponential(self.direction.jitter_ms / 1000))
+        if transfer.fails:  # it does not arrive, so nothing has to wait for it; its draws stay its own
+            delivery = soonest
+        self._last_delivery = max(delivery, self._last_delivery)
+        return self._last_delivery
 
     def _take_turn(self) -> None:
         """Let the outbox say who is the next."""
@@ -323,22 +317,31 @@ class Link:
             following.ready_at = self.clock.time
             self._launch(following)
 
-    def _deliver(self, transfer: Transfer) -> None:
+    def deliver(self, transfer: Transfer) -> None:
         """Let the oldest transfer arrive, unless it has failed; arrivals keep the order."""
         self._oldest = following = transfer.following
         if following is None:
             self._newest = None
         else:
             transfer.following = None  # who keeps the transfer does not keep all that came after it
-        self._lost += transfer.retransmitted_bytes
+        if transfer.retransmitted_bytes:
+            self._lost += transfer.retransmitted_bytes
         if transfer.fails:
             transfer.fate = "failed"
             self.observe(transfer)
             return
-        self._last = transfer
+        if self.measures_rate:
+            self._measure(transfer)
         transfer.delivered_at = self.clock.time
         self._delivered += transfer.payload_bytes + transfer.header_bytes
         self.observe(transfer)
         if self.arrived is not None:
             self.arrived(transfer)
         self.receive(transfer.content)
+
+    def _measure(self, transfer: Transfer) -> None:
+        """Note how fast a transfer went; one that took no time says nothing."""
+        if transfer.start_at is None or transfer.sent_at is None or transfer.sent_at == transfer.start_at:
+            self.rate = self._bits_per_second
+        else:
+            self.rate = max(1, 8 * transfer.wire_bytes * SECOND // (transfer.sent_at - transfer.start_at))

@@ -313,7 +313,8 @@ class Simulation:
         up, down = self._network.links(
             name, device.name.group, settings, self._to_cloud, device.receive, away, forgets
         )
-        device.uplink = self.uplinks[name] = up
+        device.connect(up)
+        self.uplinks[name] = up
         self.downlinks[name] = down
         if settings.transmit_w is not None:
             self._airtimes[name, "up"] = Airtime(up)

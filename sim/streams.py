@@ -7,8 +7,14 @@ nothing, and two runs with one seed see the same world.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
+
+if TYPE_CHECKING:
+    from numpy.random.bit_generator import ISpawnableSeedSequence
+    from numpy.typing import NDArray
 
 
 class RandomStreams:
@@ -23,3 +29,28 @@ class RandomStreams:
         words = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
         sequence = np.random.SeedSequence(self.seed, spawn_key=(*words, *indices))
         return np.random.Generator(np.random.PCG64(sequence))
+
+
+def spawn(generator: np.random.Generator, count: int) -> list[np.random.Generator]:
+    """Return generators that draw what those of `generator.spawn(count)` draw, in a third of their memory.
+
+    They cannot spawn others (TypeError), for which numpy's keep their seed sequences: a large fleet holds many.
+    """
+    sequence = cast("ISpawnableSeedSequence", generator.bit_generator.seed_seq)
+    seeds = [Seed(child) for child in sequence.spawn(count)]
+    return [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]  # type: ignore[arg-type]  # stubs name one class
+
+
+class Seed(ISeedSequence):
+    """A seed sequence that is used once and forgets itself."""
+
+    __slots__ = ("_sequence",)
+
+    def __init__(self, sequence: ISeedSequence) -> None:
+        self._sequence: ISeedSequence | None = sequence
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        """Return the words that a bit generator begins with."""
+        sequence, self._sequence = self._sequence, None
+        assert sequence is not None, "the generator has begun already"
+        return sequence.generate_state(n_words, dtype)

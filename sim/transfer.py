@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.clock import Moment
+
+if TYPE_CHECKING:
+    from sim.link import Link
 
 
 class Transfer(Moment):
@@ -17,6 +20,7 @@ class Transfer(Moment):
         payload_bytes, header_bytes: what arrives.
         retransmitted_bytes: lost on the way or sent in an attempt that failed, and sent again.
         wire_bytes: all that the link carries for the message, the sum of the three.
+        link: which carries it.
         content: handed to the receiver.
         attempts: how often its sending began; more than once only where an outage makes it fail.
         fails: whether its last attempt fails; a line of its own knows it beforehand.
@@ -39,6 +43,7 @@ class Transfer(Moment):
         "fate",
         "following",
         "header_bytes",
+        "link",
         "message",
         "pauses",
         "payload_bytes",
@@ -58,7 +63,7 @@ class Transfer(Moment):
         retransmitted_bytes: int,
         content: Any,
         queued_at: int,
-        arrive: tuple[Callable[[Transfer], None], ...],
+        link: Link,
     ) -> None:
         self.message = message
         self.payload_bytes = payload_bytes
@@ -71,7 +76,8 @@ class Transfer(Moment):
         self.pauses: list[tuple[int, int | None]] | None = None
         self.fate: str | None = None
         self.queued_at = self.ready_at = queued_at
-        self.callbacks = arrive
+        self.link = link
+        self.callbacks = ARRIVE
         self.start_at: int | None = None
         self.sent_at: int | None = None
         self.delivered_at: int | None = None
@@ -107,6 +113,15 @@ class Transfer(Moment):
         self.fails = True
         self.retransmitted_bytes = self.wire_bytes - whole
         self.wire_bytes = self.payload_bytes + self.header_bytes + self.retransmitted_bytes
+
+
+def arrive(transfer: Transfer) -> None:
+    """Let a transfer arrive."""
+    transfer.link.deliver(transfer)
+
+
+ARRIVE = (arrive,)
+"""What all transfers have for callbacks: a tuple and a method of each link would cost a large fleet memory and time."""
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ class Uploads:
     Attributes:
         device: its name.
         counts: its samples; those uploaded, withheld and waiting are counted here.
-        link: returns its uplink.
+        link: its uplink.
         budget: what is charged, or None.
         epoch: how many resets came before.
         pool: the samples that wait.
@@ -57,7 +57,7 @@ class Uploads:
     )
 
     def __init__(
-        self, device: str, settings: Group, counts: Counts, link: Callable[[], Link], budget: Budget | None
+        self, device: str, settings: Group, counts: Counts, link: Link, budget: Budget | None
     ) -> None:
         self.device = device
         self.counts = counts
@@ -68,6 +68,8 @@ class Uploads:
         self.whole: list[Message] = []  # an empty deque would be ten times as large
         self._codecs = settings.upload_codecs
         self._quality = settings.upload_quality
+        if self._quality is not None and self._quality.by == "link":
+            link.measures_rate = True
 
     def ask(self, batch: int, images: NDArray[np.uint8]) -> None:
         """Send all images of a batch, uint8 (N, H, W, C), for an answer."""
@@ -207,12 +209,12 @@ class Uploads:
         assert self._quality is not None
         if self._quality.by == "link":
             assert self._quality.target_s is not None
-            return backlog_s(self.link(), size) <= self._quality.target_s
+            return backlog_s(self.link, size) <= self._quality.target_s
         assert self.budget is not None
         return self.budget.is_open_to(self) and size <= self.budget.available()
 
     def _message_bytes(self, payload: int) -> int:
-        return self.link().direction.message_bytes(payload)
+        return self.link.direction.message_bytes(payload)
 
     def _message_of(self, candidates: Sequence[Candidate]) -> Message:
         """Return the message of candidates of one batch, all encoded alike."""
@@ -248,7 +250,7 @@ class Uploads:
 
     def _send(self, message: Message) -> None:
         self.counts.uploaded += message.samples
-        self.link().send(len(message.payload), message)
+        self.link.send(len(message.payload), message)
 
 
 def backlog_s(link: Link, extra_bytes: int) -> float:

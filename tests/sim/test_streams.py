@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.streams import RandomStreams
+from sim.streams import RandomStreams, spawn
 
 NAMES = st.text(min_size=1, max_size=20)
 
@@ -50,3 +53,17 @@ def test_streams_are_independent():
 def test_a_stream_stays_the_same_from_release_to_release():
     golden = (1134032788653722591, 5561142876933879287, 5889282357115741078)
     assert draw(0, "camera-0/arrivals") == golden
+
+
+def test_spawned_generators_draw_what_numpys_draw():
+    ours, theirs = (RandomStreams(0).generator("camera-0/life") for _ in range(2))
+    for mine, other in zip(spawn(ours, 3), theirs.spawn(3), strict=True):
+        assert mine.integers(2**63, size=5).tolist() == other.integers(2**63, size=5).tolist()
+
+
+def test_spawned_generators_can_be_copied_but_spawn_no_others():
+    (generator,) = spawn(RandomStreams(0).generator("camera-0/life"), 1)
+    generator.random()
+    assert deepcopy(generator).random() == generator.random()
+    with pytest.raises(TypeError, match="spawn"):
+        generator.spawn(1)

@@ -67,7 +67,7 @@ class Camera:
             "budget": None if budget is None else "plan",
         }
         settings = Group.model_validate(described | group)
-        self.uploads = Uploads(name, settings, self.counts, lambda: self.link, budget)
+        self.uploads = Uploads(name, settings, self.counts, self.link, budget)
 
     def offer_at(self, time_s, batch, images, announce=False, statistics=None, side=6):
         """Let a batch be concluded: the value of each image, and how sure its prediction is (None: not kept)."""
