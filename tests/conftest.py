@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from models.strategies import Base as Strategy
     from scenarios.schema import Scenario
     from sim.simulation import Simulation
+
+# One thread for each operation, here and in processes that tests start: tests run side by side, one for each core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No deadlines: how long an example takes is the machine's business. No data base: runs leave no folder behind.
 settings.register_profile("laboratory", deadline=None, database=None)
@@ -135,7 +139,7 @@ def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny(tiny_files: Path) -> TinyWorld:
     """Scenarios on the tiny data set and networks."""
     return TinyWorld(tiny_files)

@@ -19,22 +19,29 @@ def alternate(
     """Call every side once a round, in the opposite order in every second round; return what each returned.
 
     With `warm_up` every side is called once more, before all rounds, and what it returns is dropped. Garbage is
-    collected before each call, so that no side pays for another's. ValueError for less than one round.
+    collected before each call, so that no side pays for another's; what was there before all of them is left out of
+    collections. ValueError for less than one round.
     """
     if rounds < 1:
         raise ValueError(f"{rounds} rounds; at least 1 is needed")
     tell = report or (lambda text: None)
-    if warm_up:
-        for name, side in sides.items():
-            tell(f"warming up: {name}")
-            gc.collect()
-            side()
     returned: dict[str, list[T]] = {name: [] for name in sides}
-    for number in range(rounds):
-        for name in list(sides) if number % 2 == 0 else reversed(list(sides)):
-            tell(f"round {number + 1} of {rounds}: {name}")
-            gc.collect()
-            returned[name].append(sides[name]())
+
+    def call(name: str, what: str) -> T:
+        tell(f"{what}: {name}")
+        gc.collect()
+        return sides[name]()
+
+    gc.collect()
+    gc.freeze()
+    try:
+        for name in sides if warm_up else ():
+            call(name, "warming up")
+        for number in range(rounds):
+            for name in list(sides) if number % 2 == 0 else reversed(list(sides)):
+                returned[name].append(call(name, f"round {number + 1} of {rounds}"))
+    finally:
+        gc.unfreeze()
     return returned
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -17,15 +18,20 @@ def cema(*arguments):
     return result.exit_code, result.stdout, result.stderr
 
 
-@pytest.fixture
-def two_runs(tiny, tmp_path):
-    """The folders of two runs of the same world and seed, one strategy each."""
-    folders = []
+@pytest.fixture(scope="module")
+def computed(tiny, tmp_path_factory):
+    """The folder of two runs of the same world and seed, one strategy each."""
+    folder = tmp_path_factory.mktemp("computed")
     for name, strategy in (("plain", {"name": "source"}), ("adapted", tiny.cema())):
-        folders.append(tmp_path / name)
         scenario = tiny.write(f"{name}.yaml", strategy=strategy, duration_s=3.0)
-        assert cema("run", scenario, "--out", folders[-1], "--allow-code", "--quiet")[0] == 0
-    return folders
+        assert cema("run", scenario, "--out", folder / name, "--allow-code", "--quiet")[0] == 0
+    return folder
+
+
+@pytest.fixture
+def two_runs(computed, tmp_path):
+    """Copies of the two runs beside one another."""
+    return [shutil.copytree(computed / name, tmp_path / name) for name in ("plain", "adapted")]
 
 
 def test_two_runs_are_paired_and_written(two_runs, tmp_path):

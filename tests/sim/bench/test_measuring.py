@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from sim.bench.measuring import alternate, cpu_time, ratios, wall_time
@@ -35,6 +37,13 @@ def test_every_call_is_reported_before_it_is_made():
     told = []
     alternate({"a": lambda: told.append("call")}, 2, warm_up=True, report=told.append)
     assert told == ["warming up: a", "call", "round 1 of 2: a", "call", "round 2 of 2: a", "call"]
+
+
+def test_what_was_there_before_is_left_out_of_collections_only_meanwhile():
+    frozen = []
+    alternate({"a": lambda: frozen.append(gc.get_freeze_count())}, 1)
+    assert frozen[0] > 1000
+    assert gc.get_freeze_count() == 0
 
 
 def test_no_rounds_are_a_mistake():
