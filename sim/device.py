@@ -137,7 +137,8 @@ class Device:
     def receive(self, message: Message) -> None:
         """Take in an answer, or an update, which replaces one that waits and takes effect between batches.
 
-        What arrives while it is away is lost, and with an answer its batch.
+        What arrives while it is away is lost, and with an answer its batch. An update that a newer one has overtaken,
+        on another way, is of no use any more.
         """
         if message.kind == "answer":
             assert message.batch is not None and message.logits is not None
@@ -150,16 +151,27 @@ class Device:
             decision = Decision(message.logits, [KEPT] * message.samples)
             self._complete(asked)
             self._record(asked.batch, "predicted", asked, self.clock.time, 0, decision)
-        elif message.epoch == self.epoch and not self.presence.away:
+        elif message.epoch == self.epoch and not self.presence.away and not self._is_overtaken(message):
             self._update = message
+
+    @property
+    def _newest(self) -> int | None:
+        """The newest version it has got; None under a strategy without versions."""
+        return self.agent.version if self._update is None else self._update.version
+
+    def _is_overtaken(self, update: Message) -> bool:
+        newest = self._newest
+        return update.version is not None and newest is not None and update.version <= newest
 
     def leave(self) -> None:
         """Be away from now on: finish the batch in progress and begin no other."""
         self.presence.leave(self.clock.time if self._pass is None else self._pass[1])
+        self.uploads.pause()
 
     def crash(self) -> None:
         """Be away from now on; what is in progress is lost, and all else where the state is."""
         self.presence.leave(self.clock.time)
+        self.uploads.pause()
         if self._pass is not None:
             self.busy += self.clock.time - self._pass[0]
             self._pass = None
@@ -174,10 +186,11 @@ class Device:
     def come_back(self) -> None:
         """Be there again, go on with what waits, and tell a cloud that publishes versions which one is held."""
         self.presence.come_back(self.clock.time)
+        self.uploads.resume()
         self._wake()
-        held = self.agent.version if self._update is None else self._update.version
-        if self.versions is not None and held is not None:
-            message = joining(self.name.name, held, self.epoch)
+        newest = self._newest
+        if self.versions is not None and newest is not None:
+            message = joining(self.name.name, newest, self.epoch)
             self.uplink.send(len(message.payload), message)
 
     def _lose(self, asked: Asked) -> None:

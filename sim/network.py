@@ -80,7 +80,7 @@ class Network:
         be dropped.
         """
         reasons = (
-            self._down(f"{device}/link", settings.outages),
+            self.own_outages(device, settings),
             self._outages.get(("cell", settings.cell)),
             self._outages.get(("region", settings.region)),
             absences,
@@ -98,6 +98,10 @@ class Network:
             up.arrived = partial(_acknowledge, up, down, size, Message("acknowledgement", device, b""))
             down.arrived = partial(_acknowledge, down, up, size, Message("acknowledgement", device, b""))
         return up, down
+
+    def own_outages(self, device: str, settings: LinkSettings) -> Outages | None:
+        """Return when a device's link is down by itself, whatever its cell and its region are."""
+        return self._down(f"{device}/link", settings.outages)
 
     def channel(
         self, cell: str, student: str, links: Sequence[LinkSettings], receive: Callable[[Message], None]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,7 +24,7 @@ from sim.life import absences, history
 from sim.link import Link
 from sim.messages import Message
 from sim.network import Network, channel_name
-from sim.outages import Outage, Outages
+from sim.outages import Outage, Outages, Watch
 from sim.streams import RandomStreams
 from sim.versions import VersionLog
 from sim.world import DeviceStream
@@ -149,7 +148,7 @@ class Simulation:
         for (cell, student), devices in together.items():
             channel = channel_name(cell, student)
             links = [device.settings.link for device in devices]
-            self.channels[channel] = self._network.channel(cell, student, links, partial(_to_all, devices))
+            self.channels[channel] = self._network.channel(cell, student, links, self._to_all(devices))
             self._airtimes[channel, "down"] = Airtime(self.channels[channel])
             self._channel_of |= {device.name.name: channel for device in devices}
             found[student].append(channel)
@@ -333,7 +332,16 @@ class Simulation:
         if self.cloud is not None:
             self.cloud.receive(message)
 
+    def _to_all(self, devices: Sequence[Device]) -> Callable[[Message], None]:
+        """Return what hands a message to all devices whose own links are up at its arrival; the others miss it."""
+        owns = [self._network.own_outages(each.name.name, each.settings.link) for each in devices]
+        watches = [None if own is None else Watch(own) for own in owns]
 
-def _to_all(devices: list[Device], message: Message) -> None:
-    for device in devices:
-        device.receive(message)
+        def receive(message: Message) -> None:
+            now = self.clock.time
+            for device, watch in zip(devices, watches, strict=True):
+                outage = None if watch is None else watch.next(now)
+                if outage is None or outage.down > now:
+                    device.receive(message)
+
+        return receive

@@ -39,6 +39,7 @@ class Uploads:
         link: its uplink.
         budget: what is charged, or None.
         epoch: how many resets came before.
+        paused: whether the device is away: what waits then waits outside its budget's line.
         pool: the samples that wait.
         whole: the messages that wait, and must be sent as they are, before the samples.
 
@@ -52,6 +53,7 @@ class Uploads:
         "device",
         "epoch",
         "link",
+        "paused",
         "pool",
         "whole",
     )
@@ -64,6 +66,7 @@ class Uploads:
         self.link = link
         self.budget = budget
         self.epoch = 0
+        self.paused = False
         self.pool = None if budget is None else Pool(budget.settings)
         self.whole: list[Message] = []  # an empty deque would be ten times as large
         self._codecs = settings.upload_codecs
@@ -108,8 +111,20 @@ class Uploads:
             self.whole = [message for message in self.whole if message.asks and not asked]
             self._settle()
 
+    def pause(self) -> None:
+        """Let others of a budget's line pass, as long as the device is away."""
+        self.paused = True
+        self._settle()
+
+    def resume(self) -> None:
+        """Wait at the end of the line again."""
+        self.paused = False
+        self._settle()
+
     def least(self) -> int | None:
-        """Return the bytes that the budget must have for what goes next, with headers; None where nothing waits."""
+        """Return the bytes that the budget must have for what goes next, with headers; None where nothing goes."""
+        if self.paused:
+            return None
         if self.whole:
             return self._message_bytes(len(self.whole[0].payload))
         if self.pool:

@@ -287,6 +287,14 @@ def test_the_newest_version_replaces_one_that_waits():
     assert [call for call in device.agent.calls if call[1] == "swap"] == [(1.0, "swap", 2)]
 
 
+def test_a_version_that_a_newer_one_has_overtaken_is_left_alone():
+    device = make([0.0, 2.0, 4.0])
+    for time, number in ((0.2, 2), (0.3, 1), (2.5, 1), (2.6, 2), (2.7, 3)):
+        device.clock.call_at(round(time * SECOND), lambda n=number: device.receive(update(n)))
+    device.clock.run()
+    assert [call for call in device.agent.calls if call[1] == "swap"] == [(2.0, "swap", 2), (4.0, "swap", 3)]
+
+
 def test_age_and_lag_of_the_version_are_those_at_the_start():
     versions = VersionLog()
     for number, time in enumerate((0.25, 0.5, 1.5), start=1):

@@ -205,6 +205,30 @@ def test_who_comes_later_does_not_overtake_statistics_that_wait():
     assert samples(b.counts) == (1, 1, 0)
 
 
+def test_who_is_away_lets_others_pass_and_waits_at_the_end_of_the_line_when_back():
+    """An image's 80 bytes flow in every 2 s; `a` is first in the line when it goes at 1 s, and is back at 5 s."""
+    clock = Clock()
+    shared = budget(clock, rate_kbps=0.32, burst_bytes=80, excess="wait")
+    a, b = (Camera(name, clock, shared) for name in "ab")
+    a.offer_at(0, 0, alike(1, 2, 3))
+    b.offer_at(0, 0, alike(4, 5, 6))
+    clock.call_at(SECOND, a.uploads.pause)
+    clock.call_at(5 * SECOND, a.uploads.resume)
+    clock.run()
+    assert a.sent == [(0.0, 0, [1]), (8.0, 0, [2]), (10.0, 0, [3])]
+    assert b.sent == [(2.0, 0, [4]), (4.0, 0, [5]), (6.0, 0, [6])]
+
+
+def test_what_is_offered_while_away_goes_at_once_if_it_can():
+    """A device that leaves finishes its batch first."""
+    a = camera(rate_kbps=0.32, burst_bytes=80, excess="wait")
+    a.uploads.pause()
+    a.offer_at(1, 0, alike(1, 2))
+    a.clock.call_at(9 * SECOND, a.uploads.resume)
+    a.clock.run()
+    assert a.sent == [(1.0, 0, [1]), (9.0, 0, [2])]
+
+
 def test_trace_of_quality_that_follows_the_link():
     """A byte takes a millisecond; a raw message is 4101 bytes and three headers, and PNG's of a plain image small."""
     quality = {"by": "link", "target_s": 5.0, "lower": ["png", {"codec": "jpeg", "quality": 5}]}

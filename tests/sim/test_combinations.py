@@ -1,0 +1,154 @@
+"""Whole runs in which several of a world's troubles meet."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.summary import summarise
+from scenarios import loader
+from sim.results import TABLES
+from sim.run import Options, run_scenario
+
+IDEAL = {"uplink_mbps": math.inf, "downlink_mbps": math.inf}
+TOWN = {"uplink_mbps": 0.2, "downlink_mbps": 0.2}
+EVERYTHING = {
+    "duration_s": 12.0,
+    "resets_s": [7.0],
+    "cloud": {
+        "gflops": 0.02,
+        "overhead_ms": 20.0,
+        "inbox": {"discipline": "fair_per_device", "capacity": 3},
+        "crashes": {"at_s": [3.0, 6.9], "restart_s": 0.5, "checkpoint_every_s": 1.0},
+        "autoscaling": {"most_accelerators": 2, "start_up_s": 0.2, "idle_s": 0.1},
+    },
+    "cells": {"town": TOWN | {"updates": "multicast", "outages": {"mean_up_s": 3.0, "mean_down_s": 0.4}}},
+    "regions": {"north": {"outages": {"scheduled_s": [[4.0, 4.8]]}}},
+    "budgets": {
+        "shared": {"rate_kbps": 4.0, "burst_bytes": 2500, "per": "fleet", "excess": "wait", "rank": "entropy"}
+    },
+}
+TROUBLED_GROUPS = {
+    "cameras": {
+        "count": 2,
+        "compute": {"gflops": 0.01, "overhead_ms": 400.0},
+        "budget": "shared",
+        "life": {"mean_up_s": 1.5, "mean_down_s": 0.5, "state": "lost"},
+        "link": TOWN | {"cell": "town", "region": "north", "on_outage": "retry", "outbox": {"messages": 3}},
+    },
+    "phones": {
+        "count": 2,
+        "budget": "shared",
+        "life": {"joins_s": 1.5, "mean_present_s": 2.5, "mean_absent_s": 0.6},
+        "clock": {"drift_ppm": 5000},
+        "queue": {"skip_after_s": 0.3},
+        "upload_quality": {"by": "link", "target_s": 0.05, "lower": [{"codec": "jpeg", "quality": 20}]},
+        "link": {
+            "uplink_mbps": 0.1,
+            "downlink_mbps": 0.1,
+            "latency_ms": {"distribution": "lognormal", "median_ms": 40, "sigma": 1},
+            "loss": 0.1,
+            "superseded": "replace",
+            "acknowledgement_bytes": 20,
+        },
+    },
+}
+
+
+def read(folder):
+    return {name.removesuffix(".parquet"): pq.read_table(folder / name).to_pylist() for name in TABLES}
+
+
+def everything(tiny):
+    """The changes of a scenario with every kind of trouble."""
+    groups = {name: tiny.group(**group) for name, group in TROUBLED_GROUPS.items()}
+    return EVERYTHING | {"groups": groups, "strategy": tiny.cema(statistics="distributed")}
+
+
+def test_the_same_seed_gives_the_same_tables_whatever_fails(tiny, tmp_path):
+    for name in "ab":
+        tiny.run(tmp_path / name, **everything(tiny))
+    tables = read(tmp_path / "a")
+    assert {row["event"] for row in tables["cloud"]} >= {"crashed", "restarted", "checkpoint"}
+    assert {row["status"] for row in tables["batches"]} >= {"predicted", "missed", "lost"}
+    assert any(row["version"] for row in tables["batches"])
+    for name in TABLES:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_a_run_that_is_interrupted_amid_all_troubles_can_be_read(tiny, tmp_path):
+    def interrupt(_, progress):
+        if progress.simulated_s > 5:
+            raise KeyboardInterrupt
+
+    scenario = loader.load(tiny.write("troubled.yaml", **everything(tiny)))
+    with pytest.raises(KeyboardInterrupt):
+        run_scenario(scenario, tmp_path, Options(device="cpu", allow_code=True, figures=False), interrupt)
+    assert json.loads((tmp_path / "manifest.json").read_text())["status"] == "interrupted"
+    found = summarise(tmp_path)
+    assert found["samples"] > 0
+    assert set(read(tmp_path)) == {name.removesuffix(".parquet") for name in TABLES}
+
+
+def test_a_multicast_misses_who_is_down_by_itself(tiny, tmp_path):
+    """Both groups share the cell; the own links of one are down up to 6 s."""
+    link = TOWN | {"cell": "town"}
+    groups = {
+        "down": tiny.group(link=link | {"outages": {"scheduled_s": [[0.0, 6.0]]}}),
+        "up": tiny.group(link=link),
+    }
+    cells = {"town": TOWN | {"updates": "multicast"}}
+    tables = read(tiny.run(tmp_path, groups=groups, cells=cells, strategy=tiny.cema()))
+    delivered = {
+        row["version"]: row["delivered_s"] for row in tables["transfers"] if row["device"] == "town/fleet"
+    }
+    used = {
+        name: {
+            row["version"] for row in tables["batches"] if row["group"] == name and row["start_s"] is not None
+        }
+        for name in groups
+    }
+    early = {version for version, time in delivered.items() if time is not None and time < 6.0}
+    assert len(used["up"] & early) > 2
+    assert len(used["down"]) > 2
+    assert not used["down"] & early
+
+
+def test_a_device_that_has_left_holds_up_nobody_who_shares_its_budget(tiny, tmp_path):
+    """A raw image's message of 108 bytes takes 5.4 s of the fleet's budget: both wait from their first batch on."""
+    budgets = {"shared": {"rate_kbps": 0.16, "burst_bytes": 120, "per": "fleet", "excess": "wait"}}
+    group = {"budget": "shared", "link": IDEAL, "upload_codec": "raw"}
+    groups = {
+        "leaving": tiny.group(**group, life={"leaves_s": 2.0}),
+        "staying": tiny.group(**group),
+    }
+    changes = {"strategy": tiny.cema(), "duration_s": 40.0, "groups": groups, "budgets": budgets}
+    tables = read(tiny.run(tmp_path, **changes))
+    handed_over = [(row["group"], row["queued_s"]) for row in tables["transfers"] if row["kind"] == "samples"]
+    assert len(handed_over) == 8
+    assert [group for group, time in handed_over if time > 2.0] == ["staying"] * 7
+    leaving = next(row for row in tables["devices"] if row["group"] == "leaving")
+    assert leaving["samples_waiting"] + leaving["samples_uploaded"] > 2
+
+
+def test_resets_and_crashes_of_the_cloud_at_one_moment(tiny, tmp_path):
+    """What a cloud that is down had learnt is forgotten by the reset; it comes back as deployed, and numbers from 1."""
+    tables = read(
+        tiny.run(
+            tmp_path,
+            strategy=tiny.cema(),
+            resets_s=[5.0],
+            cloud={"gflops": 1.0, "crashes": {"at_s": [4.8], "restart_s": 0.5, "checkpoint_every_s": 1.0}},
+        )
+    )
+    versions = [(row["finish_s"], row["version"]) for row in tables["updates"] if row["version"] is not None]
+    before = [version for time, version in versions if time < 5.0]
+    after = [version for time, version in versions if time > 5.0]
+    assert min(time for time, _ in versions if time > 5.0) > 5.3
+    assert before == list(range(1, len(before) + 1))
+    assert after == list(range(1, len(after) + 1))
+    assert len(before) > 3
+    assert len(after) > 3
