@@ -183,16 +183,24 @@ LIFE = st.one_of(
     ),
     st.just({"mean_present_s": 0.9, "mean_absent_s": 0.4}),
 )
-BUDGET = st.fixed_dictionaries(
+RATE = st.fixed_dictionaries(
+    {"rate_kbps": st.sampled_from([2.0, 20.0]), "burst_bytes": st.sampled_from([1500, 4000])}
+)
+ALLOWANCE = st.one_of(
+    st.just({"allowance_bytes": 2000, "period_s": 1.0}),
+    st.just({"allowance_bytes": 5000, "period_s": 2.0, "starts_at_s": 0.5}),
+    st.just({"allowance_bytes": 3000, "period_s": 1.5, "pacing": "even", "ahead_bytes": 1200}),
+)
+LIMITS = st.one_of(RATE, ALLOWANCE, st.builds(lambda rate, allowance: rate | allowance, RATE, ALLOWANCE))
+EXCESS = st.fixed_dictionaries(
     {
-        "rate_kbps": st.sampled_from([2.0, 20.0]),
-        "burst_bytes": st.sampled_from([1500, 4000]),
         "excess": st.sampled_from(["drop", "wait", "replace"]),
         "rank": st.sampled_from(["arrival", "entropy", "redundancy", "age"]),
         "waiting_samples": st.integers(1, 8),
     },
     optional={"per": st.sampled_from(["group", "fleet"])},
 )
+BUDGET = st.builds(lambda limits, excess: limits | excess, LIMITS, EXCESS)
 TROUBLED_CLOUD = {
     "crashes": st.sampled_from(
         [{"at_s": [1.1, 2.5], "restart_s": 0.3, "checkpoint_every_s": 0.5}, {"at_s": [1.1], "restart_s": 0.8}]
