@@ -90,7 +90,9 @@ class Scenario(Settings):
     data: DataSetSource
     models: Models
     strategy: Annotated[
-        tuple[StrategySettings, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)
+        tuple[StrategySettings, ...],
+        Field(min_length=1, strict=False),
+        BeforeValidator(_listed, json_schema_input_type=tuple[StrategySettings, ...] | StrategySettings),
     ]
     """One strategy, or a list that is run one after another on the same images at the same moments."""
     cloud: Cloud
