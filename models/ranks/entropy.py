@@ -1,4 +1,4 @@
-"""By entropy, the most uncertain of a band first: uncertainty sampling (Settles, Active Learning Literature Survey, 2009).
+"""By entropy, the most uncertain of a band first: uncertainty sampling (B. Settles, Active Learning Survey, 2009).
 
 What is too uncertain is often wrong and teaches little (EATA, https://arxiv.org/abs/2204.02610; CEMA, section 3.2), so
 the band may end below the largest entropy; where criteria have left that out already, it need not.
