@@ -10,7 +10,7 @@ import inspect
 import pkgutil
 from functools import cache
 from importlib import import_module
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Tag, create_model
 
@@ -70,7 +70,8 @@ def tagged_by_field(room: str, field: str) -> Any:
         return {field: value} if isinstance(value, str) else value
 
     choice = _choice(room, tag, f"`{field}` must be one of: {', '.join(names(room))}")
-    return Annotated[choice, BeforeValidator(expand)]
+    bare = Literal[tuple(names(room))]  # type: ignore[valid-type]  # built at run time
+    return Annotated[choice, BeforeValidator(expand, json_schema_input_type=choice | bare)]
 
 
 def number_or(number: Any, room: str, field: str) -> Any:

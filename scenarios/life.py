@@ -31,6 +31,8 @@ class Spread(Settings):
 
 
 def _at(value: Any) -> Any:
+    if isinstance(value, int | float) and value < 0:
+        raise ValueError("must be at least 0")
     if isinstance(value, int | float):
         return {"from_s": value, "to_s": value}
     if not isinstance(value, dict | Spread):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from scenarios import structure
+from scenarios import references, structure
 from scenarios.overrides import Draft
 from scenarios.sentences import nearest, sentence, suggestion, with_suggestion
 from scenarios.settings import field_descriptions
@@ -29,7 +29,15 @@ class Mistake(NamedTuple):
 
 def explain(draft: Draft, errors: Iterable[ErrorDetails]) -> list[Mistake]:
     """Return a mistake for each error, but for those that only echo another one."""
-    found = [(error, structure.locate(draft.root, draft.data, error["loc"])) for error in errors]
+    errors = list(errors)
+    elsewhere = [
+        each for error in errors if error["type"] == references.ERROR for each in error["ctx"]["mismatches"]
+    ]
+    found = [
+        (error, structure.locate(draft.root, draft.data, error["loc"]))
+        for error in errors
+        if error["type"] != references.ERROR
+    ]
     misspelt = {
         (*place.path[:-1], nearest(str(place.path[-1]), structure.fields(place.owner)))
         for error, place in found
@@ -42,7 +50,7 @@ def explain(draft: Draft, errors: Iterable[ErrorDetails]) -> list[Mistake]:
         if not (error["type"] == "missing" and place.path in misspelt)
         and not (error["type"] == "missing" and error["loc"][:-1] in without_profile)
         and not (error["type"] == "too_short" and _is_long_enough(error))
-    ]
+    ] + [Mistake(path, ABSENT, text) for path, text in elsewhere]
 
 
 def _missing(_: ErrorDetails, place: Place, __: Any) -> Mistake:

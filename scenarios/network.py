@@ -186,7 +186,8 @@ class Cell(Settings):
     """When the whole cell is down, in both directions."""
     updates: Literal["unicast", "multicast"] = "unicast"
     """How versions go down: to each device on its own, or once to all devices that follow one student, at the lowest
-    rate, the highest loss and the longest latency among their links, and while none of their regions is down."""
+    rate, the highest loss and the longest latency among their links, and while none of their regions is down; whose own
+    link is down when it arrives misses it."""
 
 
 class Region(Settings):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from scenarios import catalogue
+from scenarios import catalogue, references
 from scenarios.budgets import Budget
 from scenarios.cloud import Cloud
 from scenarios.fleet import Group
@@ -78,21 +78,6 @@ def _without_budget(labels: list[str], strategies: tuple[StrategySettings, ...])
     return problems
 
 
-def _unmatched(groups: dict[str, Group], kind: str, described: dict[str, Settings]) -> list[str]:
-    """Say which links name a cell or region that is not described, or else which one no link names."""
-    named = {name: getattr(group.link, kind) for name, group in groups.items() if getattr(group.link, kind)}
-    allowed = ", ".join(described) or f"none; describe it in `{kind}s`"
-    return [
-        f"{name}.link.{kind}: no such {kind} {given!r}; {kind}s: {allowed}"
-        for name, given in named.items()
-        if given not in described
-    ] or [
-        f"no link is a part of the {kind} {name!r}; name it in a group's `link.{kind}`, or remove it from `{kind}s`"
-        for name in described
-        if name not in named.values()
-    ]
-
-
 class Scenario(Settings):
     """A fleet, its world and the strategies to run on it."""
 
@@ -105,7 +90,9 @@ class Scenario(Settings):
     data: DataSetSource
     models: Models
     strategy: Annotated[
-        tuple[StrategySettings, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)
+        tuple[StrategySettings, ...],
+        Field(min_length=1, strict=False),
+        BeforeValidator(_listed, json_schema_input_type=tuple[StrategySettings, ...] | StrategySettings),
     ]
     """One strategy, or a list that is run one after another on the same images at the same moments."""
     cloud: Cloud
@@ -157,36 +144,8 @@ class Scenario(Settings):
 
     @field_validator("groups")
     @classmethod
-    def _have_what_their_links_name(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
-        problems = [
-            problem
-            for kind in ("cell", "region")
-            if f"{kind}s" in info.data  # or they have mistakes of their own
-            for problem in _unmatched(groups, kind, info.data[f"{kind}s"])
-        ]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return groups
-
-    @field_validator("groups")
-    @classmethod
-    def _have_budgets(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
-        budgets = info.data.get("budgets")
-        if budgets is None:
-            return groups  # they have mistakes of their own
-        named = {name: group.budget for name, group in groups.items() if group.budget is not None}
-        allowed = ", ".join(budgets) or "none; describe it in `budgets`"
-        problems = [
-            f"{name}.budget: no such budget {budget!r}; budgets: {allowed}"
-            for name, budget in named.items()
-            if budget not in budgets
-        ] or [
-            f"no group has the budget {budget!r}; name it in a group's `budget`, or remove it from `budgets`"
-            for budget in budgets
-            if budget not in named.values()
-        ]
-        if problems:
-            raise ValueError("; ".join(problems))
+    def _have_what_they_name(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
+        references.check(groups, info.data)
         return groups
 
     @field_validator("resets_s")

@@ -144,7 +144,10 @@ Labels = Annotated[
         custom_error_type="unknown_choice",
         custom_error_message="must be shuffled, sorted or a mapping {dirichlet: CONCENTRATION}",
     ),
-    BeforeValidator(lambda value: {"order": value} if value in ("shuffled", "sorted") else value),
+    BeforeValidator(
+        lambda value: {"order": value} if value in ("shuffled", "sorted") else value,
+        json_schema_input_type=LabelOrder | DirichletLabels | Literal["shuffled", "sorted"],
+    ),
 ]
 
 

@@ -106,14 +106,17 @@ def test_groups_name_the_budgets_of_the_scenario():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (scenario({}, a="plan"), "a.budget: no such budget 'plan'; budgets: none; describe it in `budgets`"),
+        (
+            scenario({}, a="plan"),
+            "groups.a.budget: no such budget 'plan'; budgets: none; describe it in `budgets`",
+        ),
         (
             scenario({"x": ALLOWANCE, "y": BUCKET}, a="x", b="z"),
-            "b.budget: no such budget 'z'; budgets: x, y",
+            "groups.b.budget: no such budget 'z'; budgets: x, y",
         ),
         (
             scenario({"x": ALLOWANCE}, a=None),
-            "no group has the budget 'x'; name it in a group's `budget`, or remove it from `budgets`",
+            "budgets.x: no group names it; name it in a group's `budget`, or remove it from `budgets`",
         ),
     ],
 )

@@ -247,11 +247,17 @@ def test_links_share_cells():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (in_cells({"town": CELL}, a="twon"), "a.link.cell: no such cell 'twon'; cells: town"),
-        (in_cells({}, a="town"), "a.link.cell: no such cell 'town'; cells: none; describe it in `cells`"),
+        (
+            in_cells({"town": CELL}, a="twon"),
+            "groups.a.link.cell: no such cell 'twon'; did you mean 'town'? cells: town",
+        ),
+        (
+            in_cells({}, a="town"),
+            "groups.a.link.cell: no such cell 'town'; cells: none; describe it in `cells`",
+        ),
         (
             in_cells({"town": CELL, "sea": CELL}, a="town"),
-            "no link is a part of the cell 'sea'; name it in a group's `link.cell`, or remove it from `cells`",
+            "cells.sea: no group names it; name it in a group's `link.cell`, or remove it from `cells`",
         ),
     ],
 )

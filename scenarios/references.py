@@ -1,0 +1,68 @@
+"""What groups name that is described elsewhere in a scenario: cells, regions and budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import PydanticCustomError
+
+from scenarios.sentences import suggestion
+
+if TYPE_CHECKING:
+    from scenarios.fleet import Group
+
+ERROR = "references"
+"""The type of the error that holds mismatches; its context has them as pairs of a path and a text, in `mismatches`."""
+
+Mismatch = tuple[tuple[str, ...], str]
+"""A place in a scenario, and what is wrong there."""
+
+NAMED_IN = {"cells": ("link", "cell"), "regions": ("link", "region"), "budgets": ("budget",)}
+"""By the field of the scenario that describes them, where a group names one."""
+
+
+def check(groups: Mapping[str, Group], scenario: Mapping[str, Any]) -> None:
+    """Raise an error with everything that is named and not described, or described and not named.
+
+    `scenario` holds the fields that are free of other mistakes.
+    """
+    found = [
+        mismatch
+        for field, path in NAMED_IN.items()
+        if field in scenario
+        for mismatch in _mismatches(groups, field, path, scenario[field])
+    ]
+    if found:
+        text = "; ".join(f"{'.'.join(path)}: {why}" for path, why in found)
+        raise PydanticCustomError(ERROR, "{text}", {"text": text, "mismatches": found})
+
+
+def _mismatches(
+    groups: Mapping[str, Group], field: str, path: tuple[str, ...], described: Mapping[str, Any]
+) -> list[Mismatch]:
+    """Return paths and texts: of names that nothing has, or else of what has a name that nobody uses."""
+    named: dict[str, str | None] = {name: _at(group, path) for name, group in groups.items()}
+    allowed = ", ".join(described) or f"none; describe it in `{field}`"
+    unknown: list[Mismatch] = [
+        (
+            ("groups", group, *path),
+            f"no such {path[-1]} {name!r}; {suggestion(name, described)}{field}: {allowed}",
+        )
+        for group, name in named.items()
+        if name is not None and name not in described
+    ]
+    where = f"`{'.'.join(path)}`"
+    unused: list[Mismatch] = [
+        ((field, name), f"no group names it; name it in a group's {where}, or remove it from `{field}`")
+        for name in described
+        if name not in named.values()
+    ]
+    return unknown or unused
+
+
+def _at(group: Group, path: tuple[str, ...]) -> Any:
+    value: Any = group
+    for field in path:
+        value = getattr(value, field)
+    return value

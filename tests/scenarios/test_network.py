@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from scenarios import loader
+from scenarios.network import Cell, Link, Outages, Outbox, Retry
+
+LINK = {"uplink_mbps": 1.0, "downlink_mbps": 2.0}
+CELL = {"uplink_mbps": 5.0, "downlink_mbps": 5.0}
+
+
+def errors(settings, data):
+    with pytest.raises(ValidationError) as caught:
+        settings.model_validate(data)
+    return [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in caught.value.errors()]
+
+
+def test_a_link_without_a_word_of_it_is_constant_and_never_down():
+    link = Link.model_validate(LINK)
+    assert (link.outages, link.on_outage, link.superseded, link.outbox.bounded) == (
+        None,
+        "pause",
+        "keep",
+        False,
+    )
+    assert (link.acknowledgement_bytes, link.message_overhead_bytes, link.mathis_rtt_ms) == (0, 0, None)
+    assert (link.cell, link.region, link.transmit_w, link.receive_w) == (None, None, None, None)
+    assert Cell.model_validate(CELL).updates == "unicast"
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "message"),
+    [
+        ([[5, 5]], "an outage must end after it begins, unlike [5, 5]"),
+        ([[1, 4], [3, 6]], "outages must be apart and in order, but one to 4 is followed by one from 3"),
+        ([[1, 4], [4, 6]], "outages must be apart and in order, but one to 4 is followed by one from 4"),
+        ([[5, 6], [1, 2]], "outages must be apart and in order, but one to 6 is followed by one from 1"),
+    ],
+)
+def test_scheduled_outages_follow_one_another(scheduled, message):
+    assert errors(Outages, {"scheduled_s": scheduled}) == [(("scheduled_s",), message)]
+
+
+@pytest.mark.parametrize("given", [{"mean_up_s": 5}, {"mean_down_s": 5}])
+def test_random_outages_need_both_means(given):
+    message = "mean_up_s and mean_down_s belong together: give both, or none"
+    assert errors(Outages, given) == [(("mean_down_s",), message)]
+
+
+def test_outages_can_be_scheduled_and_random():
+    outages = Outages.model_validate({"scheduled_s": [[0, 1], [2, 3]], "mean_up_s": 5, "mean_down_s": 1})
+    assert outages.scheduled_s == ((0.0, 1.0), (2.0, 3.0))
+    assert Outages.model_validate({}).scheduled_s == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "value", "ok"),
+    [
+        (Retry, "first_backoff_s", 1e-3, True),
+        (Retry, "first_backoff_s", 0, False),
+        (Retry, "first_backoff_s", math.inf, False),
+        (Retry, "factor", 1, True),
+        (Retry, "factor", 0.99, False),
+        (Retry, "factor", 10.1, False),
+        (Retry, "longest_backoff_s", 0, False),
+        (Retry, "most_attempts", 1, True),
+        (Retry, "most_attempts", 0, False),
+        (Outbox, "messages", 0, True),
+        (Outbox, "messages", -1, False),
+        (Outbox, "capacity_bytes", 0, True),
+        (Outbox, "capacity_bytes", 0.5, False),
+        (Outages, "mean_up_s", 0, False),
+        (Outages, "scheduled_s", [[-1, 2]], False),
+        (Outages, "scheduled_s", [[0, math.inf]], False),
+    ],
+)
+def test_limits(settings, field, value, ok):
+    others = {"mean_down_s": 1.0} if field == "mean_up_s" else {}
+    if ok:
+        settings.model_validate({field: value} | others)
+    else:
+        assert {location[0] for location, _ in errors(settings, {field: value} | others)} == {field}
+
+
+@pytest.mark.parametrize(
+    ("way", "other"), [("uplink_mbps", "downlink_mbps"), ("downlink_mbps", "uplink_mbps")]
+)
+def test_in_a_cell_a_devices_own_limits_are_numbers(way, other):
+    varying = {"model": "diurnal", "trough_mbps": 1.0, "peak_mbps": 5.0}
+    assert Link.model_validate({way: varying, other: 1.0}).cell is None
+    message = f"in a cell a device's {way} is a number: let the cell's vary instead"
+    assert errors(Link, {way: varying, other: 1.0, "cell": "town"}) == [(("cell",), message)]
+    assert Cell.model_validate({way: varying, other: 1.0}).outages is None
+
+
+def test_a_profile_can_be_part_of_a_cell():
+    link = Link.model_validate({"profile": "lte", "cell": "town", "loss": 0.5})
+    plain = Link.model_validate("lte")
+    assert (link.cell, link.loss) == ("town", 0.5)
+    assert (link.uplink_mbps, link.downlink_mbps) == (plain.uplink_mbps, plain.downlink_mbps)
+
+
+FILE = """name: bad
+duration_s: 100
+data: {packaged: fashion-mnist}
+models: {edge: {packaged: fashion-mnist-edge}}
+strategy: source
+cloud: {gflops: 1}
+regions:
+  north: {outages: {scheduled_s: [[5, 4]]}}
+cells:
+  town:
+    uplink_mbps: fast
+    downlink_mbps: {model: csv}
+    updates: broadcast
+groups:
+  a:
+    stream: {rate_hz: 1}
+    compute: {gflops: 1}
+    link:
+      uplink_mbps: {model: gaussmarkov, mean_mbps: 5}
+      downlink_mbps: "5"
+      latency_ms: {distribution: gamma}
+      on_outage: explode
+      outbox: {overflow: drop_all}
+      superseded: forget
+  b:
+    stream: {rate_hz: 1}
+    compute: {gflops: 1}
+    link: ltee
+"""
+MODELS = "csv, diurnal, gauss_markov, mahimahi, markov"
+MISTAKES = [
+    "8: regions.north.outages.scheduled_s: an outage must end after it begins, unlike [5, 4]",
+    "11: cells.town.uplink_mbps: fast: must be a number",
+    "12: cells.town.downlink_mbps.file: missing (The file, relative to the scenario's folder, or a packaged trace "
+    "that `cema list` shows)",
+    "13: cells.town.updates: broadcast: must be one of: unicast, multicast",
+    f"19: groups.a.link.uplink_mbps.model: gaussmarkov: did you mean 'gauss_markov'? must be one of: {MODELS}",
+    "20: groups.a.link.downlink_mbps: '5': must be a number; write it without quotes",
+    "21: groups.a.link.latency_ms.distribution: gamma: must be one of: empirical, lognormal, normal",
+    "22: groups.a.link.on_outage: explode: must be one of: pause, retry",
+    "23: groups.a.link.outbox.overflow: drop_all: did you mean 'drop_oldest'? must be one of: drop_oldest, "
+    "drop_newest, drop_least_informative",
+    "24: groups.a.link.superseded: forget: must be one of: keep, drop, replace",
+    "28: groups.b.link: ltee: did you mean 'lte'? must be the path of a .yaml file, or one of: 5g, ethernet, "
+    "geo-satellite, leo-satellite, lora, lte, nb-iot, wifi",
+]
+
+
+def test_every_mistake_of_a_file_is_told_with_its_line(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(FILE, encoding="utf-8")
+    with pytest.raises(loader.ScenarioError) as caught:
+        loader.load(path)
+    assert str(caught.value).splitlines() == [f"{path}:{mistake}" for mistake in MISTAKES]

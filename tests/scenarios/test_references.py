@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from scenarios import loader
+
+OUTAGES = {"outages": {"scheduled_s": [[3, 4]]}}
+CELL = {"uplink_mbps": 5, "downlink_mbps": 5}
+BUCKET = {"rate_kbps": 5, "burst_bytes": 100}
+
+
+def describe(described, **named):
+    """Return a scenario that describes these, with groups that name what is given of them."""
+    group = {
+        "stream": {"rate_hz": 1},
+        "compute": {"gflops": 1},
+        "link": {"uplink_mbps": 1, "downlink_mbps": 1},
+    }
+    groups = {
+        name: group | {"budget": one.get("budget"), "link": group["link"] | one.get("link", {})}
+        for name, one in named.items()
+    }
+    return {
+        "name": "named",
+        "duration_s": 10,
+        "data": {"packaged": "fashion-mnist"},
+        "models": {"edge": {"packaged": "fashion-mnist-edge"}},
+        "strategy": {"name": "source"},
+        "cloud": {"gflops": 1},
+        **described,
+        "groups": groups,
+    }
+
+
+def mistakes(tmp_path, described, **named):
+    """Return for each mistake the line that is told to have it, and the message."""
+    path = tmp_path / "named.yaml"
+    path.write_text(yaml.safe_dump(describe(described, **named), sort_keys=False), encoding="utf-8")
+    with pytest.raises(loader.ScenarioError) as caught:
+        loader.load(path)
+    told = []
+    for line in str(caught.value).splitlines():
+        place, number, text = line.split(":", 2)
+        assert place == str(path)
+        told.append((path.read_text().splitlines()[int(number) - 1].strip(), text.strip()))
+    return told
+
+
+def test_every_name_that_nothing_has_is_told_on_its_own_line(tmp_path):
+    described = {"cells": {"town": CELL}, "regions": {"north": OUTAGES}, "budgets": {"daily": BUCKET}}
+    a = {"link": {"cell": "town", "region": "nroth"}, "budget": "weekly"}
+    assert mistakes(tmp_path, described, a=a, b={"link": {"cell": "sea"}}) == [
+        (
+            "region: nroth",
+            "groups.a.link.region: no such region 'nroth'; did you mean 'north'? regions: north",
+        ),
+        ("budget: weekly", "groups.a.budget: no such budget 'weekly'; budgets: daily"),
+        ("cell: sea", "groups.b.link.cell: no such cell 'sea'; cells: town"),
+    ]
+
+
+def test_where_nothing_is_described_the_field_is_named(tmp_path):
+    assert mistakes(tmp_path, {}, a={"link": {"region": "north"}}) == [
+        (
+            "region: north",
+            "groups.a.link.region: no such region 'north'; regions: none; describe it in `regions`",
+        )
+    ]
+
+
+def test_what_nobody_names_is_told_where_it_is_described(tmp_path):
+    described = {"cells": {"town": CELL, "sea": dict(CELL)}}
+    assert mistakes(tmp_path, described, a={"link": {"cell": "town"}}) == [
+        ("sea:", "cells.sea: no group names it; name it in a group's `link.cell`, or remove it from `cells`")
+    ]
+
+
+def test_names_are_not_looked_up_among_descriptions_that_are_wrong(tmp_path):
+    described = {"cells": {"town": CELL | {"updates": "broadcast"}}}
+    assert [text for _, text in mistakes(tmp_path, described, a={"link": {"cell": "town"}})] == [
+        "cells.town.updates: broadcast: must be one of: unicast, multicast"
+    ]
