@@ -12,12 +12,11 @@ import pandas as pd
 
 from analysis.intervals import ratio_interval, weighted_quantiles
 from analysis.reading import read_manifest, read_predicted, read_table
-from analysis.traffic import traffic_by_device
+from analysis.traffic import ledgers, traffic_by_device
 from analysis.units import shift_name
 from sim.results import ENERGY, SUMMARY
 
-_DIRECTIONS = {"uplink": "up", "downlink": "down"}
-_STATES = ("queued", "sent", "delivered", "lost", "in_flight")
+_UNPREDICTED = ("dropped", "missed", "lost", "queued", "in_progress")
 _LATER = {  # counters of samples that are not in every result folder
     f"samples_{state}": f"{state}_samples"
     for state in ("damaged", "withheld", "waiting", "refused", "lost_by_cloud")
@@ -55,6 +54,7 @@ def summarise(folder: Path) -> dict[str, Any]:
         **updates,
         **_cloud(folder, float(manifest["simulated_s"])),
         **_devices(folder),
+        "ledger": ledgers(folder),
         **_energy(folder, int(predicted["samples"].sum())),
         "simulated_s": manifest["simulated_s"],
         "wall_s": manifest.get("wall_s"),
@@ -95,7 +95,7 @@ def _samples(folder: Path, predicted: pd.DataFrame) -> dict[str, int]:
     return {
         "samples": int(arrived["samples"].sum()),
         "predicted_samples": int(predicted["samples"].sum()),
-        **{f"{status}_samples": int(by_status.get(status, 0)) for status in ("dropped", "missed", "lost")},
+        **{f"{status}_samples": int(by_status.get(status, 0)) for status in _UNPREDICTED},
     }
 
 
@@ -151,19 +151,10 @@ def _cloud(folder: Path, simulated_s: float) -> dict[str, Any]:
 
 
 def _devices(folder: Path) -> dict[str, Any]:
-    """Add up the devices' counters: FLOPs, samples that came to nothing, and in both directions bytes by state."""
-    columns = {
-        name: {f"{state}_bytes": f"{direction}link_{state}_bytes" for state in _STATES}
-        for name, direction in _DIRECTIONS.items()
-    }
-    wanted = [column for states in columns.values() for column in states.values()]
-    totals = read_table(folder, "devices", ["flops", *wanted], optional=list(_LATER)).sum()
-    ledger = {
-        name: {state: int(totals[column]) for state, column in states.items()}
-        for name, states in columns.items()
-    }
+    """Add up the devices' counters: FLOPs, and samples that came to nothing."""
+    totals = read_table(folder, "devices", ["flops"], optional=list(_LATER)).sum()
     later = {name: int(totals[column]) for column, name in _LATER.items() if column in totals}
-    return {"device_flops": int(totals["flops"]), "ledger": ledger, **later}
+    return {"device_flops": int(totals["flops"]), **later}
 
 
 def _energy(folder: Path, predictions: int) -> dict[str, Any]:

@@ -135,14 +135,16 @@ def accuracy_against_bytes(source: Source) -> pd.DataFrame:
 
     Columns: strategy, group, devices, predicted_samples, accuracy with its interval (accuracy_low,
     accuracy_high), uplink_bytes and downlink_bytes (sent in total), uplink_bytes_per_device,
-    uploaded_samples, upload_share.
+    uploaded_samples, upload_share. What went down to several devices of a cell together is in `(all)` alone.
     """
     frames = [_labelled(label, _cost_rows(folder)) for label, folder in with_tables(source).items()]
     return pd.concat(frames, ignore_index=True)
 
 
 def _cost_rows(folder: Path) -> pd.DataFrame:
-    devices = _cost_by_device(folder)
+    traffic = traffic_by_device(folder)
+    devices = _cost_by_device(folder, traffic)
+    to_several = traffic["down"].sum() - devices["down"].sum()  # over channels, which are no devices
     rows = []
     for group in (ALL, *read_scenario(folder)["groups"]):
         members = devices if group == ALL else devices[devices["group"] == group]
@@ -157,7 +159,7 @@ def _cost_rows(folder: Path) -> pd.DataFrame:
                 "accuracy_low": accuracy.low,
                 "accuracy_high": accuracy.high,
                 "uplink_bytes": int(members["up"].sum()),
-                "downlink_bytes": int(members["down"].sum()),
+                "downlink_bytes": int(members["down"].sum() + (to_several if group == ALL else 0)),
                 "uplink_bytes_per_device": members["up"].sum() / len(members) if len(members) else math.nan,
                 "uploaded_samples": uploaded,
                 "upload_share": uploaded / predicted if predicted else math.nan,
@@ -166,12 +168,12 @@ def _cost_rows(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _cost_by_device(folder: Path) -> pd.DataFrame:
+def _cost_by_device(folder: Path, traffic: pd.DataFrame) -> pd.DataFrame:
     """One row per device: group, samples predicted, correct and uploaded, bytes sent up and down."""
     devices = read_table(folder, "devices", ["device", "group"]).set_index("device")
     predicted = read_predicted(folder, ["device", "samples", "correct"]).groupby("device").sum()
-    traffic = traffic_by_device(folder)[["uploaded", "up", "down"]]
-    known = predicted.join(traffic, how="outer").reindex(devices.index)
+    sent = traffic[["uploaded", "up", "down"]]
+    known = predicted.join(sent, how="outer").reindex(devices.index)
     return devices.join(known.fillna(0))
 
 

@@ -14,6 +14,8 @@ _SIZES = ["payload_bytes", "header_bytes", "retransmitted_bytes"]
 def traffic_by_device(folder: Path) -> pd.DataFrame:
     """Add up one strategy's transfers: one row per device (the index) that was party to any.
 
+    A channel over which versions go to several devices of a cell has a row of its own, as in the table.
+
     Columns: up and down (bytes sent: payload, headers and what was sent again, of transfers that have
     started; of those that failed for good only what was really sent), retransmitted (bytes, in both directions) and
     uploaded (samples handed to the uplink).
@@ -30,3 +32,29 @@ def traffic_by_device(folder: Path) -> pd.DataFrame:
         "uploaded": transfers["samples"].where(up, 0),
     }
     return pd.DataFrame(columns).groupby(transfers["device"]).sum().astype("int64")
+
+
+def ledgers(folder: Path) -> dict[str, dict[str, int]]:
+    """Account for the bytes of one strategy's links by what became of them: of `uplink` and `downlink` each state.
+
+    Handed over is what is queued_bytes, sent_bytes or dropped_bytes, and sent what is delivered_bytes, lost_bytes or
+    in_flight_bytes. Of a message that has arrived what was sent again is lost; of one that failed for good that is all.
+    """
+    transfers = read_table(folder, "transfers", ["direction", "status", *_SIZES])
+    again = transfers["retransmitted_bytes"]
+    whole, status = transfers[_SIZES].sum(axis=1), transfers["status"]
+    bytes_in = {
+        "queued": whole.where(status == "queued", 0),
+        "delivered": (whole - again).where(status == "delivered", 0),
+        "lost": again.where(status.isin(["delivered", "failed"]), 0),
+        "in_flight": whole.where(status == "in_flight", 0),
+        "dropped": whole.where(status.isin(["dropped", "superseded"]), 0),
+    }
+    bytes_in["sent"] = bytes_in["delivered"] + bytes_in["lost"] + bytes_in["in_flight"]
+    return {
+        link: {
+            f"{state}_bytes": int(sizes[transfers["direction"] == way].sum())
+            for state, sizes in bytes_in.items()
+        }
+        for link, way in (("uplink", "up"), ("downlink", "down"))
+    }

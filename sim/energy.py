@@ -50,6 +50,10 @@ class Airtime:
         link.observe = self.observe
 
     def observe(self, transfer: Transfer) -> None:
-        """Add a message's time; what is under way, up to now."""
-        self.total += transfer.sending(self.link.clock.time)
+        """Add a message's time, and pass it on."""
+        self.add(transfer)
         self.observe_next(transfer)
+
+    def add(self, transfer: Transfer) -> None:
+        """Add a message's time; of what is under way, up to now."""
+        self.total += transfer.sending(self.link.clock.time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,9 @@ from sim.energy import Airtime, energies
 from sim.life import absences, history
 from sim.link import Link
 from sim.messages import Message
+from sim.multicast import Audience
 from sim.network import Network, channel_name
-from sim.outages import Outage, Outages, Watch
+from sim.outages import Outage, Outages
 from sim.streams import RandomStreams
 from sim.versions import VersionLog
 from sim.world import DeviceStream
@@ -94,7 +95,6 @@ class Simulation:
         self._streams = RandomStreams(scenario.seed)
         self._network = Network(scenario, self.clock, self._streams, recorder.transfers)
         self._airtimes: dict[tuple[str, str], Airtime] = {}
-        self._channel_of: dict[str, str] = {}
         self._budgets = Budgets(self.clock, scenario.budgets)
         self._edge_operations: Known = {}
         self._foundation_operations: Known = {}
@@ -148,9 +148,13 @@ class Simulation:
         for (cell, student), devices in together.items():
             channel = channel_name(cell, student)
             links = [device.settings.link for device in devices]
-            self.channels[channel] = self._network.channel(cell, student, links, self._to_all(devices))
-            self._airtimes[channel, "down"] = Airtime(self.channels[channel])
-            self._channel_of |= {device.name.name: channel for device in devices}
+            audience = Audience(self.clock)
+            for device, link in zip(devices, links, strict=True):
+                name = device.name.name
+                own_outages = self._network.own_outages(name, link)
+                audience.add(device, own_outages, self._airtimes.get((name, "down")))
+            self.channels[channel] = self._network.channel(cell, student, links, audience.receive)
+            audience.listen_to(self.channels[channel])
             found[student].append(channel)
         return found
 
@@ -227,7 +231,8 @@ class Simulation:
                 for transfer in link.unfinished:
                     link.observe(transfer)
                 ledgers |= {f"{way}link_{state}_bytes": value for state, value in vars(link.ledger).items()}
-            airtimes = (self._airtime(name, way) for way in ("up", "down"))
+            spent = (self._airtimes.get((name, way)) for way in ("up", "down"))
+            airtimes = (0 if airtime is None else airtime.total for airtime in spent)
             counts = {f"samples_{state}": value for state, value in asdict(device.counts).items()}
             self.recorder.devices.add(
                 device=name,
@@ -320,28 +325,6 @@ class Simulation:
         if settings.receive_w is not None:
             self._airtimes[name, "down"] = Airtime(down)
 
-    def _airtime(self, device: str, way: str) -> int:
-        """Return for how many nanoseconds messages were on their way out, over a channel too; 0 where nobody asks."""
-        spent = self._airtimes.get((device, way))
-        if spent is None:
-            return 0
-        channel = self._channel_of.get(device) if way == "down" else None
-        return spent.total + (0 if channel is None else self._airtimes[channel, "down"].total)
-
     def _to_cloud(self, message: Message) -> None:
         if self.cloud is not None:
             self.cloud.receive(message)
-
-    def _to_all(self, devices: Sequence[Device]) -> Callable[[Message], None]:
-        """Return what hands a message to all devices whose own links are up at its arrival; the others miss it."""
-        owns = [self._network.own_outages(each.name.name, each.settings.link) for each in devices]
-        watches = [None if own is None else Watch(own) for own in owns]
-
-        def receive(message: Message) -> None:
-            now = self.clock.time
-            for device, watch in zip(devices, watches, strict=True):
-                outage = None if watch is None else watch.next(now)
-                if outage is None or outage.down > now:
-                    device.receive(message)
-
-        return receive

@@ -101,11 +101,12 @@ def test_samples_that_not_every_result_folder_counts(cema: Path, state: str) -> 
 def test_samples_that_devices_missed_and_lost(cema: Path) -> None:
     path = cema / "batches.parquet"
     batches = pd.read_parquet(path)
-    batches.loc[[0, 1, 2], "status"] = ["missed", "lost", "missed"]
+    batches.loc[[0, 1, 2, 3], "status"] = ["missed", "lost", "missed", "queued"]
     batches.to_parquet(path)
     summary = summarise(cema)
-    assert [summary[f"{status}_samples"] for status in ("dropped", "missed", "lost")] == [0, 20, 10]
-    assert (summary["samples"], summary["predicted_samples"]) == (60, 30)
+    statuses = ("predicted", "dropped", "missed", "lost", "queued", "in_progress")
+    assert [summary[f"{status}_samples"] for status in statuses] == [20, 0, 20, 10, 10, 0]
+    assert summary["samples"] == 60
 
 
 def spending(folder: Path, **joules: list[float | None]) -> dict[str, Any]:

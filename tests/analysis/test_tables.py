@@ -103,6 +103,15 @@ def test_accuracy_against_bytes(both: Path) -> None:
     assert table.loc[("source", "lte"), ["accuracy_low", "accuracy_high"]].isna().all()
 
 
+def test_what_goes_down_to_a_whole_cell_is_of_no_group(cema: Path) -> None:
+    path = cema / "transfers.parquet"
+    transfers = pd.read_parquet(path)
+    channel = transfers[transfers["kind"] == "update"].assign(device="town/fleet", group=None)
+    pd.concat([transfers, channel]).to_parquet(path)
+    table = tables.accuracy_against_bytes(cema)
+    assert table["downlink_bytes"].tolist() == [1680, 840, 0]
+
+
 def test_staleness_over_time_has_publishing_strategies_only(both: Path) -> None:
     table = tables.staleness_over_time(both, bins=2)
     assert table["strategy"].unique().tolist() == ["cema"]

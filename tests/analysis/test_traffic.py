@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from analysis.traffic import traffic_by_device
+from analysis.traffic import ledgers, traffic_by_device
 
 
 def test_adds_up_each_devices_transfers(cema: Path) -> None:
@@ -18,3 +19,43 @@ def test_what_has_not_started_is_not_sent_but_uploaded(cema: Path) -> None:
 
 def test_no_transfers(source: Path) -> None:
     assert traffic_by_device(source).empty
+
+
+def test_ledgers_hold_the_bytes_of_every_fate_and_of_channels(
+    writer: Callable[..., Path], tmp_path: Path
+) -> None:
+    fates = (
+        ("a", "delivered"),
+        ("town/fleet", "delivered"),
+        ("a", "failed"),
+        ("a", "in_flight"),
+        ("a", "queued"),
+    )
+    sizes = ("payload_bytes", "header_bytes", "retransmitted_bytes")
+    rows = [
+        {"device": device, "direction": "down", "status": status}
+        | dict(zip(sizes, (100 * number, number, 10 * number), strict=True))
+        for number, (device, status) in enumerate(fates, start=1)
+    ]
+    rows += [
+        {"device": "a", "direction": "up", "status": status} | dict(zip(sizes, (7, 1, 2), strict=True))
+        for status in ("dropped", "superseded", "delivered")
+    ]
+    assert ledgers(writer(tmp_path / "run", "cema", {"transfers": rows})) == {
+        "downlink": {
+            "queued_bytes": 500 + 5 + 50,
+            "delivered_bytes": (100 + 1) + (200 + 2),
+            "lost_bytes": 10 + 20 + 30,
+            "in_flight_bytes": 400 + 4 + 40,
+            "dropped_bytes": 0,
+            "sent_bytes": 101 + 202 + 60 + 444,
+        },
+        "uplink": {
+            "queued_bytes": 0,
+            "delivered_bytes": 8,
+            "lost_bytes": 2,
+            "in_flight_bytes": 0,
+            "dropped_bytes": 2 * (7 + 1 + 2),
+            "sent_bytes": 10,
+        },
+    }
