@@ -24,16 +24,14 @@ PLAIN = {
     "packet_bytes": 1000,
     "header_bytes": 0,
 }
+CELL = {"uplink_mbps": 1.0, "downlink_mbps": 1.0}
 
 
 class Country:
     """The network of a scenario with these links, one device for each, and what its devices and cloud receive."""
 
     def __init__(self, folder, links, duration_s=20.0, absences=None, forgets=False, **more):
-        groups = {
-            name: MINIMAL["groups"]["lte"] | {"link": PLAIN | {"packet_bytes": 1000} | link}
-            for name, link in links.items()
-        }
+        groups = {name: MINIMAL["groups"]["lte"] | {"link": PLAIN | link} for name, link in links.items()}
         described = MINIMAL | {"groups": groups, "duration_s": duration_s} | more
         self.scenario = Scenario.model_validate(described)
         self.folder, self.clock, self.received = folder, Clock(), []
@@ -288,6 +286,27 @@ def test_an_outbox_waits_out_an_outage(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_message_that_finds_the_link_free_needs_no_room_in_the_outbox(tmp_path, shared):
+    """A message each second takes a second; a link without limit is free at once."""
+    cells = {"cells": {"hill": CELL}} if shared else {}
+    link = {"outbox": {"messages": 0}} | ({"cell": "hill"} if shared else {})
+    unlimited = {"uplink_mbps": float("inf"), "outbox": {"messages": 0}}
+    country = Country(tmp_path, {"town": link, "wood": unlimited}, **cells)
+    country.up("town", (0, 1000), (1, 1000), (1.5, 1000), (2, 1000))
+    country.up("wood", (0, 1000), (0, 1000), (0, 1000), (1, 1000))
+    assert country.rows("device", "status", "sent_s") == [
+        ("town-0", "delivered", 1),
+        ("town-0", "delivered", 2),
+        ("town-0", "dropped", None),
+        ("town-0", "delivered", 3),
+        ("wood-0", "delivered", 0),
+        ("wood-0", "delivered", 0),
+        ("wood-0", "delivered", 0),
+        ("wood-0", "delivered", 1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("superseded", "rows"),
     [
@@ -332,9 +351,6 @@ def test_a_link_that_does_not_forget_keeps_what_waits(tmp_path):
     assert country.rows("status", "sent_s") == [("delivered", 1), ("delivered", 1.5)]
 
 
-CELL = {"uplink_mbps": 1.0, "downlink_mbps": 1.0}
-
-
 def test_a_region_takes_down_the_links_of_several_groups(tmp_path):
     """Of half the message that was sent one link goes on with the rest; another tries all again at 1.5 and 3.5 s."""
     links = {
@@ -375,9 +391,7 @@ def test_random_outages_depend_on_nothing_but_name_and_seed(tmp_path):
         (tmp_path / folder).mkdir()
         links = {"town": {"region": "north", "outages": RANDOM}} | links
         regions = {"north": {"outages": RANDOM}} | more.pop("regions", {})
-        country = Country(
-            tmp_path / folder, links, duration_s=100.0, seed=seed, regions=regions, **more
-        )
+        country = Country(tmp_path / folder, links, duration_s=100.0, seed=seed, regions=regions, **more)
         return country.up("town", (0, 5000)).rows("device", "sent_s")[-1]
 
     alone = end("alone", {})
@@ -533,11 +547,11 @@ def test_a_channel_does_as_all_its_links_do(tmp_path, wood, rows):
     both = {"cell": "hill", "superseded": "drop", "on_outage": "retry"}
     links = {
         "town": both | {"region": "north"},
-        "wood": both | {"region": "south", "on_outage": wood, "superseded": "keep" if wood == "pause" else "drop"},
+        "wood": both
+        | {"region": "south", "on_outage": wood, "superseded": "keep" if wood == "pause" else "drop"},
     }
     regions = {
-        name: {"outages": {"scheduled_s": [when]}}
-        for name, when in (("north", [1, 2]), ("south", [2.5, 4]))
+        name: {"outages": {"scheduled_s": [when]}} for name, when in (("north", [1, 2]), ("south", [2.5, 4]))
     }
     country = Country(tmp_path, links, regions=regions, cells=HILL)
     channel = country.channel("hill", "fleet", *links)

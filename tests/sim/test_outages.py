@@ -193,7 +193,7 @@ def test_between_outages_an_attempt_finds_the_link_up():
 
 
 def test_what_is_down_for_good_is_tried_until_the_end_of_the_run():
-    """At 1 s, and then at 3, 7, ..., 19 s, beside the attempt that failed; not at 23 s, and not at 19 s if that is it."""
+    """At 1 s, and then at 3, 7, ..., 19 s, beside the attempt that failed; nor at 19 s, if the run ends then."""
     assert attempt((0, None), until_s=20) == (None, 7, True)
     assert attempt((0, None), until_s=19) == (None, 6, True)
     assert attempt((0, None), until_s=20, most_attempts=7) == (19, 7, False)
