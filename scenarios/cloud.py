@@ -76,7 +76,7 @@ class Crashes(Settings):
     def _follow_one_another(cls, at_s: tuple[float, ...]) -> tuple[float, ...]:
         for before, after in pairwise(at_s):
             if after <= before:
-                raise ValueError(f"must increase, but {before:g} is followed by {after:g}")
+                raise ValueError(f"must increase, but {before:.15g} is followed by {after:.15g}")
         return at_s
 
     @model_validator(mode="after")

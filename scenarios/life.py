@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -26,14 +27,16 @@ class Spread(Settings):
     def _comes_later(cls, to_s: float, info: ValidationInfo) -> float:
         from_s = info.data.get("from_s")
         if from_s is not None and to_s < from_s:
-            raise ValueError(f"must not be before from_s, {from_s:g}")
+            raise ValueError(f"must not be before from_s, {from_s:.15g}")
         return to_s
 
 
 def _at(value: Any) -> Any:
-    if isinstance(value, int | float) and value < 0:
-        raise ValueError("must be at least 0")
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError("must be at least 0")
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number")
         return {"from_s": value, "to_s": value}
     if not isinstance(value, dict | Spread):
         raise ValueError("must be a number of seconds or {from_s: SECONDS, to_s: SECONDS}")
@@ -78,7 +81,7 @@ class Life(Settings):
     def _joins_first(cls, leaves_s: Spread | None, info: ValidationInfo) -> Spread | None:
         joins_s: Spread | None = info.data.get("joins_s")
         if leaves_s is not None and joins_s is not None and leaves_s.from_s <= joins_s.to_s:
-            raise ValueError(f"must be later than joins_s, {joins_s.to_s:g}")
+            raise ValueError(f"must be later than joins_s, {joins_s.to_s:.15g}")
         return leaves_s
 
     @field_validator("mean_present_s")
@@ -93,7 +96,7 @@ class Life(Settings):
     def _increase(cls, crashes_s: tuple[float, ...]) -> tuple[float, ...]:
         for before, after in pairwise(crashes_s):
             if after <= before:
-                raise ValueError(f"must increase, but {before:g} is followed by {after:g}")
+                raise ValueError(f"must increase, but {before:.15g} is followed by {after:.15g}")
         return crashes_s
 
     @field_validator("restart_s")
@@ -104,7 +107,8 @@ class Life(Settings):
         ways = (restart_s is not None) + (info.data["mean_down_s"] is not None)
         crashes = bool(info.data["crashes_s"]) or info.data["mean_up_s"] is not None
         if crashes and ways != 1:
-            raise ValueError("crashes need one of restart_s and mean_down_s")
+            both = ", not both" if ways else ""
+            raise ValueError(f"crashes need one of restart_s and mean_down_s{both}")
         if ways and not crashes:
             raise ValueError("no crashes to come back from; give crashes_s or mean_up_s")
         return restart_s
