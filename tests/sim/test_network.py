@@ -540,7 +540,7 @@ def test_a_channel_varies_as_much_as_the_link_that_varies_most(tmp_path):
     ],
 )
 def test_a_channel_does_as_all_its_links_do(tmp_path, wood, rows):
-    """It is down with each region, from 1 to 2 and from 2.5 to 4 s; a message of two seconds pauses, or fails twice.
+    """It is down with each region, from 1 to 2 and from 2.5 to 4 s; a message of 2.5 seconds pauses, or fails twice.
 
     It is tried again at 2 s, and after 2 s more at 4.5 s; what one of the two links does not do it does not either.
     """
@@ -567,7 +567,7 @@ def test_versions_go_once_to_each_cell_and_student_and_to_others_one_by_one(tiny
     named = {"a": {"cell": "hill"}, "b": {"cell": "hill"}, "c": {"cell": "lake"}, "d": {}}
     folder = tiny.run(
         tmp_path,
-        duration_s=4.0,
+        duration_s=2.5,
         cells=cells,
         strategy=tiny.cema(student_scope="group"),
         groups={name: tiny.group(count=2, link=link | more) for name, more in named.items()},
