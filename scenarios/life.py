@@ -104,7 +104,9 @@ class Life(Settings):
         ways = (restart_s is not None) + (info.data["mean_down_s"] is not None)
         crashes = bool(info.data["crashes_s"]) or info.data["mean_up_s"] is not None
         if crashes and ways != 1:
-            raise ValueError("crashes need one of restart_s and mean_down_s")
+            raise ValueError(
+                "crashes need restart_s or mean_down_s" + (", not both" if ways else "; give one of them")
+            )
         if ways and not crashes:
             raise ValueError("no crashes to come back from; give crashes_s or mean_up_s")
         return restart_s
