@@ -16,9 +16,11 @@ from analysis.tables import accuracy_by_shift
 from analysis.units import NOT_KNOWN, bytes_text, joules_text, percent_text, seconds_text, shift_text
 from sim.results import MANIFEST
 
-_COSTS = ("worst\ndevice", "upload\nshare", "uplink\ndownlink", "updates\nage p50", "latency\np50, p95")
+_COSTS = ("worst\ndevice", "upload\nshare", "uplink\ndownlink", "updates\nage p50")
+_LATENCY = "latency\np50, p95"
 _ENERGY = "energy_j_per_1000_predictions"
 _CAPTION = "brackets: 95 % interval across the devices of this one seed; age: of the version that predicted"
+_POWERED = "energy: for 1000 predictions"
 _UNRESOLVED = f"not resolved: the interval contains zero, or fewer than {UNITS_TO_RESOLVE['devices']} devices"
 MOST_NAMED = 3
 
@@ -34,7 +36,9 @@ def result_table(source: Source) -> Table:
     unresolved = any(
         row["difference_resolved"] is not None and not row["difference_resolved"] for row in rows
     )
-    table = light_table(_title(rows), f"{_CAPTION}; {_UNRESOLVED}" if unresolved else _CAPTION)
+    powered = any(row[_ENERGY] is not None for row in rows)
+    captions = [_CAPTION, *([_POWERED] if powered else []), *([_UNRESOLVED] if unresolved else [])]
+    table = light_table(_title(rows), "; ".join(captions))
     table.add_column("strategy", overflow="fold")
     table.add_column("online\naccuracy", justify="right", no_wrap=True)
     if several:
@@ -42,12 +46,11 @@ def result_table(source: Source) -> Table:
         table.add_column(f"difference\nto {reference}", justify="right", no_wrap=True)
     for header in _COSTS:
         table.add_column(header, justify="right")
-    powered = any(row[_ENERGY] is not None for row in rows)
-    if powered:
-        table.add_column("energy per\n1000 pred.", justify="right")
+    table.add_column(f"{_LATENCY}\nenergy" if powered else _LATENCY, justify="right")
     for row in rows:
         cells = [_name(row), _with_interval(row), *([_difference(row)] if several else []), *_costs(row)]
-        cells += [joules_text(row[_ENERGY])] if powered else []
+        if powered:
+            cells[-1] += f"\n{joules_text(row[_ENERGY])}"
         table.add_row(*(Text(cell) for cell in cells))
     return table
 

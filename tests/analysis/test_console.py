@@ -93,7 +93,12 @@ def test_energy_is_shown_where_it_is_known(both: Path) -> None:
     path = both / "cema" / "devices.parquet"
     spent = {f"energy_{part}_j": 2.0 for part in ("compute", "idle", "transmit", "receive")}
     pd.read_parquet(path).assign(**spent).to_parquet(path)
-    assert [row[-1] for row in _cells(result_table(both))] == ["-", "400 J"]  # 24 J for sixty predictions
+    table = result_table(both)
+    spent_on = [row[-1].splitlines()[2] for row in _cells(table)]
+    assert spent_on == ["-", "400 J"]  # 24 J for sixty predictions
+    printed = _printed(table, width=80)
+    assert "…" not in printed
+    assert "energy: for 1000 predictions" in " ".join(printed.split())
 
 
 def test_damaged_images_are_named(cema: Path) -> None:

@@ -12,6 +12,7 @@ from scenarios import loader
 from scenarios.budgets import Budget, UploadQuality
 from scenarios.fleet import Group
 from scenarios.schema import Scenario
+from tests.scenarios.mistaken import errors
 
 MINIMAL = yaml.safe_load((Path(__file__).parent.parent / "data" / "minimal.yaml").read_text(encoding="utf-8"))
 GROUP = MINIMAL["groups"]["lte"]
@@ -19,12 +20,6 @@ GROUP = MINIMAL["groups"]["lte"]
 BUCKET = {"rate_kbps": 10, "burst_bytes": 5000}
 ALLOWANCE = {"allowance_bytes": 1_000_000}
 LOWER = {"lower": [{"codec": "jpeg", "quality": 50}, {"codec": "jpeg", "quality": 20, "scale": 0.5}]}
-
-
-def errors(settings, data):
-    with pytest.raises(ValidationError) as caught:
-        settings.model_validate(data)
-    return [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in caught.value.errors()]
 
 
 def test_defaults():

@@ -1,20 +1,14 @@
 import pytest
-from pydantic import ValidationError
 
 from scenarios.fleet import Group, Queue
 from scenarios.life import DeviceClock, Life, Spread
+from tests.scenarios.mistaken import errors
 
 GROUP = {
     "stream": {"rate_hz": 1.0},
     "compute": {"gflops": 1.0},
     "link": {"uplink_mbps": 1.0, "downlink_mbps": 1.0},
 }
-
-
-def errors(settings, data):
-    with pytest.raises(ValidationError) as caught:
-        settings.model_validate(data)
-    return [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in caught.value.errors()]
 
 
 def test_a_group_without_a_word_of_it_is_always_there_and_keeps_time():

@@ -3,19 +3,13 @@ from __future__ import annotations
 import math
 
 import pytest
-from pydantic import ValidationError
 
 from scenarios import loader
 from scenarios.network import Cell, Link, Outages, Outbox, Retry
+from tests.scenarios.mistaken import errors
 
 LINK = {"uplink_mbps": 1.0, "downlink_mbps": 2.0}
 CELL = {"uplink_mbps": 5.0, "downlink_mbps": 5.0}
-
-
-def errors(settings, data):
-    with pytest.raises(ValidationError) as caught:
-        settings.model_validate(data)
-    return [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in caught.value.errors()]
 
 
 def test_a_link_without_a_word_of_it_is_constant_and_never_down():

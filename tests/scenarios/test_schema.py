@@ -12,16 +12,11 @@ from scenarios.fleet import Group, Queue
 from scenarios.network import Link
 from scenarios.schema import Scenario
 from scenarios.world import Shift
+from tests.scenarios.mistaken import errors
 
 MINIMAL = yaml.safe_load((Path(__file__).parent.parent / "data" / "minimal.yaml").read_text(encoding="utf-8"))
 GROUP = MINIMAL["groups"]["lte"]
 FOG = {"corruption": "fog", "severity": 3}
-
-
-def errors(settings, data):
-    with pytest.raises(ValidationError) as caught:
-        settings.model_validate(data)
-    return [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in caught.value.errors()]
 
 
 def test_defaults_of_the_minimal_scenario():

@@ -1,18 +1,12 @@
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from scenarios import catalogue, loader
 from scenarios.loader import ScenarioError
 from scenarios.world import DirichletLabels, LabelOrder, MixtureComponent, Shift, Stream
+from tests.scenarios.mistaken import errors
 
 FOG = {"corruption": "fog", "severity": 3}
-
-
-def errors(settings, data):
-    with pytest.raises(ValidationError) as caught:
-        settings.model_validate(data)
-    return [(error["loc"], error["msg"].removeprefix("Value error, ")) for error in caught.value.errors()]
 
 
 @pytest.mark.parametrize(

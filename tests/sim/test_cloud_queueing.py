@@ -29,6 +29,8 @@ from sim.streams import RandomStreams
 from sim.versions import VersionLog
 
 REPLICATIONS = 12
+COUNT = 1500
+"""Uploads in each replication."""
 T_999 = 4.437  # two-sided, 11 degrees of freedom
 PIXEL = [np.zeros((1, 1, 1), np.uint8)]
 
@@ -75,7 +77,7 @@ def arrive(cloud, time, device, number, information=0.0):
     cloud.clock.call_at(time, partial(cloud.receive, message))
 
 
-CROWD = {f"d-{number}": f"d-{number}" for number in range(1000)}
+CROWD = {f"d-{number}": f"d-{number}" for number in range(300)}
 """So many devices that none has two uploads in the cloud at a time: accelerators alone are scarce."""
 
 
@@ -134,9 +136,11 @@ def test_mean_wait(service, rate, accelerators, expected, another, inbox):
     """Pollaczek-Khinchine for M/D/1 and M/M/1, Erlang's C for M/M/3; the formula of another queue lies outside."""
     means = []
     for seed in range(REPLICATIONS):
-        cloud = queue(seed, rate, service, 3000, accelerators=accelerators, inbox=inbox)
+        cloud = queue(seed, rate, service, COUNT, accelerators=accelerators, inbox=inbox)
         by_arrival = sorted((row["ready_s"], row["start_s"]) for row in cloud.table)
-        means.append(np.mean([start - ready for ready, start in by_arrival[300:]]))  # without the empty start
+        means.append(
+            np.mean([start - ready for ready, start in by_arrival[COUNT // 10 :]])
+        )  # without the empty start
     low, high = interval(means)
     assert low < expected < high
     assert not low < another < high
@@ -147,9 +151,9 @@ def test_share_refused_where_nothing_can_wait(service):
     """Erlang's B, whatever the distribution of service times."""
     shares = []
     for seed in range(REPLICATIONS):
-        cloud = queue(seed, 2.0, service, 3000, accelerators=3, inbox={"capacity": 0})
-        assert cloud.refused.total() + len(cloud.table) == 3000
-        shares.append(cloud.refused.total() / 3000)
+        cloud = queue(seed, 2.0, service, COUNT, accelerators=3, inbox={"capacity": 0})
+        assert cloud.refused.total() + len(cloud.table) == COUNT
+        shares.append(cloud.refused.total() / COUNT)
     low, high = interval(shares)
     assert low < erlang_b(3, 2.0) < high
     assert not low < erlang_b(3, 2.2) < high

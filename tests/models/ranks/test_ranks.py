@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from models.ranks import Prediction
 from models.ranks.age import Age
@@ -23,6 +24,27 @@ def test_which_goes_first(rank, best_first):
     assert sorted(range(3), key=lambda place: -scores[place]) == best_first
     state.note_sent(samples)
     assert list(state.scores(samples)) == list(scores)
+
+
+def test_a_band_of_entropy_goes_before_what_is_outside_and_that_by_its_distance():
+    """Of two classes ln 2 is 0.693: the band is from 0.139 to 0.416."""
+    state = Entropy(low_share=0.2, high_share=0.6).build()
+    entropies = [0.0, 0.15, 0.4, 0.45, 0.69]
+    scores = state.scores([sample(0.5, 0.5, entropy=entropy) for entropy in entropies])
+    order = sorted(range(5), key=lambda place: -scores[place])
+    assert [entropies[place] for place in order] == [0.4, 0.15, 0.45, 0.0, 0.69]
+
+
+def test_what_rounding_takes_beyond_the_largest_entropy_is_in_the_band():
+    state = Entropy().build()
+    largest = np.log(2) + 1e-7
+    scores = state.scores([sample(0.5, 0.5, entropy=entropy) for entropy in (largest, 0.5, 0.0)])
+    assert scores == [largest, 0.5, 0.0]
+
+
+def test_a_band_that_ends_before_it_begins_is_a_mistake():
+    with pytest.raises(ValidationError, match=r"must be greater than low_share, 0\.4"):
+        Entropy(low_share=0.4, high_share=0.4)
 
 
 def test_times_of_arrival_are_told_apart_to_the_nanosecond():
