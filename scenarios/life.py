@@ -71,7 +71,8 @@ class Life(Settings):
     state: Literal["kept", "lost"] = "kept"
     """What a crash leaves of a device. Lost in any crash: the batch in progress and those that wait for the cloud's
     answer. `kept`: all else, which is the version held, what the method remembers and the queue; a step that a method
-    takes on the device counts as taken although its batch is lost. `lost`: nothing; it comes back as deployed."""
+    takes on the device counts as taken although its batch is lost. `lost`: nothing; it comes back as deployed, and of
+    its messages the one alone goes on that was being sent."""
 
     @field_validator("leaves_s")
     @classmethod

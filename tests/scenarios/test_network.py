@@ -45,7 +45,8 @@ def test_random_outages_need_both_means(given):
 
 
 @pytest.mark.parametrize(
-    ("given", "longest"), [({"first_backoff_s": 90}, 60), ({"first_backoff_s": 90, "longest_backoff_s": 5}, 5)]
+    ("given", "longest"),
+    [({"first_backoff_s": 90}, 60), ({"first_backoff_s": 90, "longest_backoff_s": 5}, 5)],
 )
 def test_a_pause_is_never_meant_to_be_longer_than_the_longest(given, longest):
     message = f"must be at least first_backoff_s, 90, unlike {longest}"
