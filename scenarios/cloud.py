@@ -107,7 +107,8 @@ class Cloud(Profiled):
     crashes: Crashes | None = None
     """When the cloud fails; null for never."""
     catches_up: bool = True
-    """Whether a device that joins, or comes back, is sent the newest version where it holds an older one."""
+    """Whether a device that joins, or comes back, is sent the newest version where it holds an older one, unless that
+    is on its way to it already."""
 
     @field_validator("autoscaling")
     @classmethod

@@ -71,7 +71,8 @@ class Life(Settings):
     state: Literal["kept", "lost"] = "kept"
     """What a crash leaves of a device. Lost in any crash: the batch in progress and those that wait for the cloud's
     answer. `kept`: all else, which is the version held, what the method remembers and the queue; a step that a method
-    takes on the device counts as taken although its batch is lost. `lost`: nothing; it comes back as deployed."""
+    takes on the device counts as taken although its batch is lost. `lost`: nothing; it comes back as deployed, and of
+    its messages the one alone goes on that was being sent."""
 
     @field_validator("leaves_s")
     @classmethod
@@ -104,7 +105,9 @@ class Life(Settings):
         ways = (restart_s is not None) + (info.data["mean_down_s"] is not None)
         crashes = bool(info.data["crashes_s"]) or info.data["mean_up_s"] is not None
         if crashes and ways != 1:
-            raise ValueError("crashes need one of restart_s and mean_down_s")
+            raise ValueError(
+                "crashes need restart_s or mean_down_s" + (", not both" if ways else "; give one of them")
+            )
         if ways and not crashes:
             raise ValueError("no crashes to come back from; give crashes_s or mean_up_s")
         return restart_s

@@ -182,6 +182,8 @@ class Device:
         assert self.settings.life is not None
         if self.settings.life.state == "lost":
             self._forget()
+        else:
+            self.uploads.stop_asking()
 
     def come_back(self) -> None:
         """Be there again, go on with what waits, and tell a cloud that publishes versions which one is held."""

@@ -152,3 +152,54 @@ def test_resets_and_crashes_of_the_cloud_at_one_moment(tiny, tmp_path):
     assert after == list(range(1, len(after) + 1))
     assert len(before) > 3
     assert len(after) > 3
+
+
+def test_a_device_that_crashes_asks_no_more_for_batches_that_it_has_lost(tiny, tmp_path):
+    """A batch of two is 176 bytes, which the budget has every second; two come in each, and all wait from 0.5 s on.
+
+    The crash at 2.6 s comes with those of 1.5, 2 and 2.5 s still waiting; the next one is that of 4 s.
+    """
+    group = tiny.group(
+        budget="plan",
+        upload_codec="raw",
+        stream={"rate_hz": 2.0, "batch_size": 2, "phase": "zero"},
+        link=IDEAL,
+        life={"crashes_s": [2.6], "restart_s": 1.3},
+    )
+    plan = {"rate_kbps": 1.408, "burst_bytes": 176}
+    changes = {"groups": {"cameras": group}, "budgets": {"plan": plan}, "cloud": {"gflops": math.inf}}
+    tables = read(tiny.run(tmp_path, strategy="offload", duration_s=6.0, **changes))
+    asked = [row["queued_s"] for row in tables["transfers"] if row["direction"] == "up"]
+    assert asked == [0.0, 1.0, 2.0, 4.0, 5.0]
+    found = sorted((row["arrival_s"], row["status"], row["completion_s"]) for row in tables["batches"])
+    assert found == [
+        (0.0, "predicted", 0.0),
+        (0.5, "predicted", 1.0),
+        (1.0, "predicted", 2.0),
+        (1.5, "lost", None),
+        (2.0, "lost", None),
+        (2.5, "lost", None),
+        (3.0, "missed", None),
+        (3.5, "missed", None),
+        (4.0, "predicted", 4.0),
+        (4.5, "predicted", 5.0),
+        (5.0, "in_progress", None),
+        (5.5, "in_progress", None),
+    ]
+    (device,) = tables["devices"]
+    assert [device[f"samples_{state}"] for state in ("uploaded", "withheld", "waiting")] == [10, 6, 4]
+
+
+@pytest.mark.parametrize("superseded", ["keep", "drop", "replace"])
+def test_a_device_that_comes_back_is_sent_every_version_once(tiny, tmp_path, superseded):
+    """Nothing is ever on its way while it is away, since a link without latency is down then."""
+    slow = {"uplink_mbps": 1.0, "downlink_mbps": 0.002, "superseded": superseded}
+    flapping = tiny.group(link=slow, life={"mean_present_s": 0.6, "mean_absent_s": 0.6})
+    groups = {"flapping": flapping, "steady": tiny.group(link=IDEAL)}
+    tables = read(tiny.run(tmp_path, groups=groups, strategy=tiny.cema()))
+    sent = [row for row in tables["transfers"] if (row["group"], row["kind"]) == ("flapping", "update")]
+    versions = [row["version"] for row in sorted(sent, key=lambda row: row["message"])]
+    assert versions == list(range(1, len(versions) + 1))
+    assert len(versions) > 8
+    joined = sum(row["kind"] == "join" for row in tables["transfers"])
+    assert joined > 3
