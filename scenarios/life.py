@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from scenarios.settings import NonNegative, Settings
+from scenarios.settings import NonNegative, Settings, increasing
 
 Moment = Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
 """Seconds after the start of the run, or a duration in seconds."""
@@ -60,7 +59,7 @@ class Life(Settings):
     """Mean of the exponential times for which a device is away between stays, which it ends in the same order."""
     mean_present_s: Moment | None = Field(default=None, validate_default=True)
     """Mean of the exponential times for which it stays; given together with mean_absent_s."""
-    crashes_s: Annotated[tuple[Moment, ...], Field(strict=False)] = ()
+    crashes_s: Annotated[tuple[Moment, ...], Field(strict=False), AfterValidator(increasing)] = ()
     """Moments at which every device of the group crashes that is there."""
     mean_up_s: Moment | None = None
     """Mean of the exponential time from when a device comes up to a crash; beside crashes_s or instead of it."""
@@ -88,14 +87,6 @@ class Life(Settings):
         if "mean_absent_s" in info.data and (mean_present_s is None) != (info.data["mean_absent_s"] is None):
             raise ValueError("give both mean_present_s and mean_absent_s, or neither")
         return mean_present_s
-
-    @field_validator("crashes_s")
-    @classmethod
-    def _increase(cls, crashes_s: tuple[float, ...]) -> tuple[float, ...]:
-        for before, after in pairwise(crashes_s):
-            if after <= before:
-                raise ValueError(f"must increase, but {before:g} is followed by {after:g}")
-        return crashes_s
 
     @field_validator("restart_s")
     @classmethod

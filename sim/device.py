@@ -142,8 +142,7 @@ class Device:
         return self.agent.version if self._update is None else self._update.version
 
     def _is_overtaken(self, update: Message) -> bool:
-        newest = self._newest
-        return update.version is not None and newest is not None and update.version <= newest
+        return update.version is not None and update.version <= (self._newest or 0)
 
     def leave(self) -> None:
         """Be away from now on: finish the batch in progress and begin no other."""
@@ -161,11 +160,10 @@ class Device:
         for asked in self._open.values():
             self._lose(asked)
         self._open.clear()
+        self.uploads.stop_asking()
         assert self.settings.life is not None
         if self.settings.life.state == "lost":
             self._forget()
-        else:
-            self.uploads.stop_asking()
 
     def come_back(self) -> None:
         """Be there again, go on with what waits, and tell a cloud that publishes versions which one is held."""

@@ -7,11 +7,13 @@ import math
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from analysis.summary import summarise
 from scenarios import loader
 from sim.results import TABLES
 from sim.run import Options, run_scenario
+from tests.sim.random_scenarios import troubled_scenarios
 
 IDEAL = {"uplink_mbps": math.inf, "downlink_mbps": math.inf}
 TOWN = {"uplink_mbps": 0.2, "downlink_mbps": 0.2}
@@ -203,3 +205,58 @@ def test_a_device_that_comes_back_is_sent_every_version_once(tiny, tmp_path, sup
     assert len(versions) > 8
     joined = sum(row["kind"] == "join" for row in tables["transfers"])
     assert joined > 3
+
+
+def check_budgets(devices):
+    """Who waits is in the line unless it is away, and the first of the line is served as soon as it can be."""
+    for device in devices:
+        uploads, budget = device.uploads, device.uploads.budget
+        if budget is not None:
+            assert (uploads in budget._line) == (uploads.least() is not None)
+            assert device.presence.away == uploads.paused
+            assert not (uploads.paused and uploads in budget._line)
+            if budget._line:
+                ready_at = budget.ready_at(budget._first().least())
+                assert budget._alarm == ready_at >= budget.clock.time
+
+
+def check_devices(devices):
+    """Batches in progress are known, a device that is there has no batch waiting while it is at none."""
+    for device in devices:
+        assert device.counts.in_progress == sum(len(asked.batch) for asked in device._open.values())
+        assert device.presence.away or device._open or not device.queue
+        if device.versions is not None and device.agent.version is not None:
+            versions = [device.agent.version] + [update.version for update in [device._update] if update]
+            assert versions == sorted(set(versions))
+            assert versions[-1] < len(device.versions.published)
+
+
+def check_cloud(cloud):
+    """Nothing waits that could run; nothing at all runs or waits while the cloud is down."""
+    accelerators, uploads = cloud.accelerators, [] if cloud.inbox is None else cloud.inbox.waiting
+    assert accelerators.ready - accelerators.free == len(cloud.running)
+    assert accelerators.minimum <= accelerators.ready
+    if cloud.crashes is not None and cloud.crashes.down:
+        assert not (cloud.running or cloud.waiting or uploads)
+    elif accelerators.free:
+        assert all(job.step.student in cloud.running for job in cloud.waiting)
+        assert not any(cloud._is_idle(message.device) for message, _ in uploads)
+    for student, update in cloud.newest.items():
+        assert update.epoch == cloud.epoch
+        assert update.version < len(cloud.versions[student].published)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=troubled_scenarios())
+def test_nothing_waits_that_could_go_on_whatever_fails(tiny, tmp_path_factory, changes):
+    simulation = tiny.simulation(tiny.scenario(**changes), tmp_path_factory.mktemp("run"))
+
+    def check(_):
+        check_budgets(simulation.devices.values())
+        check_devices(simulation.devices.values())
+        if simulation.cloud is not None:
+            check_cloud(simulation.cloud)
+
+    with simulation.recorder, simulation.executor:
+        simulation.run(check, slices=211)  # looks at no moment at which something is planned
+        simulation.finish()
