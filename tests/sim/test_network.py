@@ -493,7 +493,7 @@ def test_channels_of_two_students_share_their_cell_with_its_links(tmp_path):
 
 
 def test_a_channel_has_the_worst_of_its_links(tmp_path):
-    """Messages of 500 bytes are five packets of 100 with 8 bytes each, and 3 bytes beside; and all goes the long way."""
+    """Messages of 500 bytes are five packets of 100 with 8 bytes each, and 3 bytes beside; all goes the long way."""
     links = {
         "town": {"cell": "hill", "latency_ms": 700, "packet_bytes": 100, "message_overhead_bytes": 3},
         "wood": {"cell": "hill", "latency_ms": 30, "header_bytes": 8, "downlink_loss": 0.2},
