@@ -237,7 +237,9 @@ class Link:
         self._messages += 1
         if self._outbox is None:
             self._launch(transfer)
-        elif self._carried is None:
+            return transfer
+        self._take_turns()  # it may be free from this very moment on
+        if self._carried is None:
             self._carried = transfer
             self._launch(transfer)
         else:
@@ -294,7 +296,7 @@ class Link:
             delivery = self._delivery(transfer, delivery)
         self.clock.schedule_at(transfer, delivery)
         if transfer is self._carried:
-            self.clock.call_at(transfer.sent_at, self._take_turn)
+            self.clock.call_at(transfer.sent_at, self._take_turns)
 
     def _delivery(self, transfer: Transfer, soonest: int) -> int:
         """Return when a transfer arrives whose delay is drawn: not before those ahead of it."""
@@ -309,13 +311,19 @@ class Link:
         self._last_delivery = max(delivery, self._last_delivery)
         return self._last_delivery
 
-    def _take_turn(self) -> None:
-        """Let the outbox say who is the next."""
+    def _take_turns(self) -> None:
+        """Let the outbox say who is the next, as often as what it has let go is sent by now."""
         assert self._outbox is not None
-        following = self._carried = self._outbox.take()
-        if following is not None:
-            following.ready_at = self.clock.time
-            self._launch(following)
+        now = self.clock.time
+        if self._share is not None:
+            self._share.catch_up(now)
+        while (
+            self._carried is not None and self._carried.sent_at is not None and self._carried.sent_at <= now
+        ):
+            following = self._carried = self._outbox.take()
+            if following is not None:
+                following.ready_at = now
+                self._launch(following)
 
     def deliver(self, transfer: Transfer) -> None:
         """Let the oldest transfer arrive, unless it has failed; arrivals keep the order."""

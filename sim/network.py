@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.cell import Cell
 from sim.clock import nanoseconds
+from sim.latencies._longest import Longest
 from sim.line import Line
 from sim.link import Direction, Link, bits_per_second
 from sim.mathis import rate_limit
@@ -20,7 +21,7 @@ from sim.recorder import TransferRecorder
 from sim.timeline import capped
 
 if TYPE_CHECKING:
-    from scenarios.network import Bandwidth
+    from scenarios.network import Bandwidth, LatencyDistribution
     from scenarios.network import Link as LinkSettings
     from scenarios.network import Outages as OutageSettings
     from scenarios.schema import Scenario
@@ -108,15 +109,18 @@ class Network:
     ) -> Link:
         """Return what carries versions of a student once to all links of a cell whose devices follow it.
 
-        It has the lowest limit, the highest loss and the largest headers among them, and the longest latency. It is
-        down with the cell and with each of their regions; what they all do about outages and about versions that wait,
-        it does too.
+        It has the lowest limit, the highest loss and the largest headers among them, the longest latency and the
+        largest jitter. It is down with the cell and with each of their regions; what they all do about outages and
+        about versions that wait, it does too.
         """
         first = links[0]
         ways = [direction_of(link, "down") for link in links]
         way = replace(
-            max(ways, key=lambda each: each.latency_ms),
+            ways[0],
             bandwidth_mbps=min(each.bandwidth_mbps for each in ways),
+            latency_ms=max(each.latency_ms for each in ways),
+            latency=_longest_latency(ways),
+            jitter_ms=max(each.jitter_ms for each in ways),
             loss=max(each.loss for each in ways),
             packet_bytes=min(each.packet_bytes for each in ways),
             header_bytes=max(each.header_bytes for each in ways),
@@ -231,6 +235,15 @@ def direction_of(link: LinkSettings, way: str) -> Direction:
         message_overhead_bytes=link.message_overhead_bytes,
         latency=None if constant else latency,
     )
+
+
+def _longest_latency(ways: Sequence[Direction]) -> LatencyDistribution | None:
+    """Return the distribution of the longest latency of several directions; None where it is constant."""
+    varying = tuple(dict.fromkeys(each.latency for each in ways if each.latency is not None))
+    constant_ms = max((each.latency_ms for each in ways if each.latency is None), default=0.0)
+    if len(varying) == 1 and constant_ms <= varying[0].least_ms:
+        return varying[0]
+    return Longest(varying, constant_ms) if varying else None
 
 
 def channel_name(cell: str, student: str) -> str:

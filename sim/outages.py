@@ -62,9 +62,11 @@ class Watch:
 
 
 def planned(settings: OutageSettings) -> Iterator[Outage]:
-    """Yield the scheduled outages."""
+    """Yield the scheduled outages, but for those that are too short for the clock."""
     for down_s, up_s in settings.scheduled_s:
-        yield Outage(nanoseconds(down_s), nanoseconds(up_s))
+        outage = Outage(nanoseconds(down_s), nanoseconds(up_s))
+        if outage.down != outage.up:
+            yield outage
 
 
 def random(mean_up_s: float, mean_down_s: float, generator: np.random.Generator) -> Iterator[Outage]:
