@@ -70,15 +70,67 @@ def everything(tiny):
     return EVERYTHING | {"groups": groups, "strategy": tiny.cema(statistics="distributed")}
 
 
-def test_the_same_seed_gives_the_same_tables_whatever_fails(tiny, tmp_path):
-    for name in "ab":
-        tiny.run(tmp_path / name, **everything(tiny))
-    tables = read(tmp_path / "a")
+@pytest.fixture(scope="module")
+def troubled(tiny, tmp_path_factory):
+    """The folder of a run of it."""
+    folder = tmp_path_factory.mktemp("troubled")
+    scenario = loader.load(tiny.write("troubled.yaml", **everything(tiny)))
+    run_scenario(scenario, folder, Options(device="cpu", allow_code=True, figures=False))
+    return folder
+
+
+def test_the_same_seed_gives_the_same_tables_whatever_fails(tiny, troubled, tmp_path):
+    tiny.run(tmp_path, **everything(tiny))
+    tables = read(troubled)
     assert {row["event"] for row in tables["cloud"]} >= {"crashed", "restarted", "checkpoint"}
     assert {row["status"] for row in tables["batches"]} >= {"predicted", "missed", "lost"}
     assert any(row["version"] for row in tables["batches"])
     for name in TABLES:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+        assert (tmp_path / name).read_bytes() == (troubled / name).read_bytes(), name
+
+
+def test_ages_of_versions_are_those_of_the_updates_whatever_fails(troubled):
+    """The reset at 7 s begins the numbers anew; a crash of the cloud does not."""
+    tables = read(troubled)
+    published = {
+        (row["finish_s"] > 7, row["version"]): row["finish_s"]
+        for row in tables["updates"]
+        if row["version"] is not None
+    }
+    held = [row for row in tables["batches"] if row["version"]]
+    assert {row["start_s"] > 7 for row in held} == {False, True}
+    assert {row["versions_behind"] > 0 for row in held} == {False, True}
+    for row in held:
+        epoch = row["start_s"] >= 7
+        newer = [
+            version
+            for (since, version), time in published.items()
+            if since == epoch and version > row["version"] and time <= row["start_s"]
+        ]
+        assert row["versions_behind"] == len(newer)
+        assert row["version_age_s"] == pytest.approx(row["start_s"] - published[epoch, row["version"]])
+
+
+def test_the_summary_adds_up_whatever_fails(troubled):
+    """What is kept of a batch that the reset at 7 s overtakes is not sent."""
+    found, tables = summarise(troubled), read(troubled)
+    states = ("predicted", "dropped", "missed", "lost", "queued", "in_progress")
+    assert found["samples"] == sum(found[f"{state}_samples"] for state in states)
+    assert found["uploaded_samples"] == sum(row["samples_uploaded"] for row in tables["devices"])
+    predicted = [row for row in tables["batches"] if row["status"] == "predicted"]
+    kept = sum(row["kept"] for row in predicted if not row["start_s"] < 7 <= row["completion_s"])
+    assert kept == sum(found[f"{state}_samples"] for state in ("uploaded", "withheld", "waiting"))
+    for way, ledger in found["ledger"].items():
+        assert ledger["sent_bytes"] == found[f"{way}_bytes"]
+        assert ledger["sent_bytes"] == sum(
+            ledger[f"{state}_bytes"] for state in ("delivered", "lost", "in_flight")
+        )
+    sizes = ("payload_bytes", "header_bytes", "retransmitted_bytes")
+    together = [row for row in tables["transfers"] if row["group"] is None and row["start_s"] is not None]
+    assert found["ledger"]["downlink"]["sent_bytes"] == sum(
+        row["downlink_sent_bytes"] for row in tables["devices"]
+    ) + sum(sum(map(row.get, sizes)) for row in together)
+    assert together
 
 
 def test_a_run_that_is_interrupted_amid_all_troubles_can_be_read(tiny, tmp_path):
