@@ -446,6 +446,18 @@ def test_an_acknowledgement_passes_by_the_outbox(tmp_path):
     ]
 
 
+def test_who_is_away_acknowledges_nothing(tmp_path):
+    """It is away from the moment at which the first message arrives, and is there for the second one again."""
+    absences = Outages(iter([Outage(1_600_000_000, 5_000_000_000)]))
+    link = {"acknowledgement_bytes": 40, "latency_ms": 100}
+    country = Country(tmp_path, {"town": link}, absences=absences).down("town", (0, 1500), (1, 1000))
+    assert country.rows("direction", "kind", "queued_s", "sent_s", "delivered_s") == [
+        ("down", "update", 0, 1.5, 1.6),
+        ("down", "update", 1, 5.9, 6.0),
+        ("up", "acknowledgement", 6.0, 6.04, 6.14),
+    ]
+
+
 def test_copies_of_lost_packets_are_not_acknowledged(tmp_path):
     country = Country(tmp_path, {"town": {"acknowledgement_bytes": 40, "uplink_loss": 0.5}})
     country.up("town", (0, 5000))
