@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -25,14 +26,16 @@ class Spread(Settings):
     def _comes_later(cls, to_s: float, info: ValidationInfo) -> float:
         from_s = info.data.get("from_s")
         if from_s is not None and to_s < from_s:
-            raise ValueError(f"must not be before from_s, {from_s:g}")
+            raise ValueError(f"must not be before from_s, {from_s:.15g}")
         return to_s
 
 
 def _at(value: Any) -> Any:
-    if isinstance(value, int | float) and value < 0:
-        raise ValueError("must be at least 0")
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError("must be at least 0")
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number")
         return {"from_s": value, "to_s": value}
     if not isinstance(value, dict | Spread):
         raise ValueError("must be a number of seconds or {from_s: SECONDS, to_s: SECONDS}")
@@ -78,7 +81,7 @@ class Life(Settings):
     def _joins_first(cls, leaves_s: Spread | None, info: ValidationInfo) -> Spread | None:
         joins_s: Spread | None = info.data.get("joins_s")
         if leaves_s is not None and joins_s is not None and leaves_s.from_s <= joins_s.to_s:
-            raise ValueError(f"must be later than joins_s, {joins_s.to_s:g}")
+            raise ValueError(f"must be later than joins_s, {joins_s.to_s:.15g}")
         return leaves_s
 
     @field_validator("mean_present_s")

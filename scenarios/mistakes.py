@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from scenarios import references, structure
@@ -89,12 +88,30 @@ def _unknown_choice(error: ErrorDetails, place: Place, value: Any) -> Mistake:
 
 
 def _wrong_value(error: ErrorDetails, place: Place, value: Any) -> Mistake:
-    field = str(place.path[-1]) if place.path else ""
     if error["loc"][-1:] == ("[key]",):
-        return Mistake(place.path, ABSENT, f"the name {sentence(error, field, field)}")
+        name = str(place.path[-1])
+        return Mistake(place.path, ABSENT, f"the name {sentence(error, name, name)}")
+    field = next((part for part in reversed(place.path) if isinstance(part, str)), "")
     # A mapping or list is shown only where it should not be one: otherwise its fields are what matters.
     hidden = isinstance(value, dict | list) and not error["type"].endswith("_type")
-    return Mistake(place.path, ABSENT if hidden else value, sentence(error, value, field))
+    text = sentence(error, value, field)
+    if error["type"] == "float_type" and text == "must be a number":  # of what is nearly one, more is told
+        text = _or_a_choice(place, value, text)
+    if error["type"] == "string_type" and not isinstance(value, bool | int | float):
+        text += _meaning(place)
+    return Mistake(place.path, ABSENT if hidden else value, text)
+
+
+def _or_a_choice(place: Place, value: Any, text: str) -> str:
+    """Say what else but a number can stand at a place, where there is a choice."""
+    choice = structure.child(place.owner, place.path[-1])
+    selector = structure.selector(choice)
+    names = [name for name, declared in structure.choices(choice).items() if structure.fields(declared)]
+    if selector is None or not names:
+        return text
+    near = nearest(value, names) if isinstance(value, str) else None
+    hint = f"did you mean {{{selector}: {near}}}? " if near else ""
+    return f"{hint}{text}, or a mapping whose `{selector}` is one of: {', '.join(names)}"
 
 
 _WAYS: dict[str, Callable[[ErrorDetails, Place, Any], Mistake]] = {
@@ -112,11 +129,10 @@ def _meaning(place: Place) -> str:
     if names and all(map(structure.fields, names.values())):
         keyed = structure.item(place.declared) is None and structure.selector(place.declared) is None
         return f" ({'a mapping with one of the keys' if keyed else 'one of'}: {', '.join(names)})"
-    owner = place.owner
-    is_settings = isinstance(owner, type) and issubclass(owner, BaseModel)
-    about = field_descriptions(owner).get(str(place.path[-1])) if is_settings else None
-    if about is None and isinstance(place.declared, type) and issubclass(place.declared, BaseModel):
-        about = place.declared.__doc__
+    owner, declared = structure.settings(place.owner), structure.settings(place.declared)
+    about = field_descriptions(owner).get(str(place.path[-1])) if owner else None
+    if about is None and declared:
+        about = declared.__doc__
     return f" ({_SENTENCE_END.split(about.strip())[0]})" if about else ""
 
 

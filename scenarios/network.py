@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
 from scenarios.profile import Profiled
@@ -38,9 +38,20 @@ else:
     Bandwidth = catalogue.number_or(Positive, catalogue.BANDWIDTHS, "model")
     Latency = catalogue.number_or(NonNegative, catalogue.LATENCIES, "distribution")
 
+
+def _pair(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError("must be an interval [from, to]")
+    return value
+
+
 Interval = Annotated[
-    tuple[NonNegative, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(strict=False)
+    tuple[NonNegative, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
+    Field(strict=False),
+    BeforeValidator(_pair),
 ]
+Mean = Annotated[float, Field(ge=1e-3, allow_inf_nan=False)]
+"""Mean of a random duration in seconds: far above a nanosecond, or outages would never come to an end."""
 Superseded = Literal["keep", "drop", "replace"]
 
 
@@ -49,9 +60,9 @@ class Outages(Settings):
 
     scheduled_s: Annotated[tuple[Interval, ...], Field(strict=False)] = ()
     """Intervals [from, to] in seconds, in order and apart from each other."""
-    mean_up_s: Positive | None = None
+    mean_up_s: Mean | None = None
     """Mean of the exponential times between random outages; null for none of these."""
-    mean_down_s: Positive | None = Field(default=None, validate_default=True)
+    mean_down_s: Mean | None = Field(default=None, validate_default=True)
     """Mean of the exponential duration of random outages."""
 
     @field_validator("scheduled_s")
@@ -61,11 +72,11 @@ class Outages(Settings):
     ) -> tuple[tuple[float, float], ...]:
         for begin, end in scheduled_s:
             if end <= begin:
-                raise ValueError(f"an outage must end after it begins, unlike [{begin:g}, {end:g}]")
+                raise ValueError(f"an outage must end after it begins, unlike [{begin:.15g}, {end:.15g}]")
         for (_, end), (begin, _) in pairwise(scheduled_s):
             if begin <= end:
                 raise ValueError(
-                    f"outages must be apart and in order, but one to {end:g} is followed by one from {begin:g}"
+                    f"outages must be apart and in order, but one to {end:.15g} is followed by one from {begin:.15g}"
                 )
         return scheduled_s
 

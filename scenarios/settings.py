@@ -102,7 +102,7 @@ def increasing(times: tuple[float, ...]) -> tuple[float, ...]:
     """Return times as they are; ValueError unless each is later than the one before."""
     for before, after in pairwise(times):
         if after <= before:
-            raise ValueError(f"must increase, but {before:g} is followed by {after:g}")
+            raise ValueError(f"must increase, but {before:.15g} is followed by {after:.15g}")
     return times
 
 

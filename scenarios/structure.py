@@ -94,10 +94,16 @@ def chosen(declared: Any, value: Any) -> Any:
     return tags.get(name) if isinstance(name, str) else None
 
 
+def settings(declared: Any) -> type[BaseModel] | None:
+    """Return the settings that a type stands for, perhaps beside None; None where it is something else."""
+    bare = _bare(declared)
+    return bare if isinstance(bare, type) and issubclass(bare, BaseModel) else None
+
+
 def fields(declared: Any) -> dict[str, FieldInfo]:
     """Return the fields of settings; nothing where the type is something else."""
-    bare = _bare(declared)
-    return bare.model_fields if isinstance(bare, type) and issubclass(bare, BaseModel) else {}
+    found = settings(declared)
+    return found.model_fields if found else {}
 
 
 def item(declared: Any) -> Any:

@@ -12,7 +12,7 @@ from scenarios import loader
 from scenarios.budgets import Budget, UploadQuality
 from scenarios.fleet import Group
 from scenarios.schema import Scenario
-from tests.scenarios.mistaken import errors
+from tests.scenarios.mistaken import errors, told_below
 
 MINIMAL = yaml.safe_load((Path(__file__).parent.parent / "data" / "minimal.yaml").read_text(encoding="utf-8"))
 GROUP = MINIMAL["groups"]["lte"]
@@ -65,6 +65,40 @@ def test_what_a_budget_cannot_be(data, field, message):
     assert errors(Budget, data) == [((field,), message)]
 
 
+EXCESS = "must be one of: drop, wait, replace"
+NEEDS = "a budget needs allowance_bytes, or rate_kbps and burst_bytes, or all of them"
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ("{per: fleet}", f".allowance_bytes: {NEEDS}"),
+        ("{rate_kbps: 5}", ".burst_bytes: a token bucket needs both rate_kbps and burst_bytes"),
+        ("{rate_kbps: -5, burst_bytes: 1}", ".rate_kbps: -5: must be at least 0.001"),
+        ("{rate_kbps: .inf, burst_bytes: 1}", ".rate_kbps: .inf: must be a finite number"),
+        ("{allowance_bytes: -5}", ".allowance_bytes: -5: must be at least 1"),
+        ("{allowance_bytes: 1e6}", ".allowance_bytes: 1000000.0: must be a whole number; write 1000000"),
+        (
+            "{allowance_bytes: 5 MB}",
+            ".allowance_bytes: 5 MB: a plain number is needed; the unit is in the field's name",
+        ),
+        ("{allowance_bytes: 5, period_s: 0}", ".period_s: 0: must be at least 1e-06"),
+        ("{allowance_bytes: 5, starts_at_s: -1}", ".starts_at_s: -1: must be at least 0"),
+        ("{allowance_bytes: 5, per: cell}", ".per: cell: must be one of: device, group, fleet"),
+        ("{allowance_bytes: 5, excess: wiat}", f".excess: wiat: did you mean 'wait'? {EXCESS}"),
+        ("{allowance_bytes: 5, waiting_samples: 0}", ".waiting_samples: 0: must be at least 1"),
+        ("{allowance_bytes: 5, ahead_bytes: 4}", ".ahead_bytes: 4: must be 0 without `pacing: even`"),
+        (
+            "{allowance_bytes: 5, rank: {rank: redundancy, momentum: 2}}",
+            ".rank.momentum: 2: must be at most 1",
+        ),
+        ("5 MB", f": 5 MB: must be a mapping with the fields: {', '.join(Budget.model_fields)}"),
+    ],
+)
+def test_what_is_told_of_a_budget_in_a_file(tmp_path, budget, message):
+    assert told_below(tmp_path, "name: minimal", f"budgets: {{plan: {budget}}}") == [f"budgets.plan{message}"]
+
+
 def test_levels_of_quality():
     group = Group.model_validate({**GROUP, "upload_quality": LOWER | {"by": "link", "target_s": 2}})
     assert group.upload_codecs == (Png(), Jpeg(quality=50), Jpeg(quality=20, scale=0.5))
@@ -86,6 +120,35 @@ def test_quality_that_follows_a_budget_needs_one():
     message = "`by: budget` needs a budget; name one of `budgets` in the group's `budget`"
     assert errors(Group, {**GROUP, **quality}) == [(("upload_quality",), message)]
     assert Group.model_validate({**GROUP, **quality, "budget": "plan"}).upload_quality.by == "budget"
+
+
+@pytest.mark.parametrize(
+    ("quality", "message"),
+    [
+        ("{by: budget}", "upload_quality.lower: missing (one of: jpeg, png, raw)"),
+        ("{lower: [jpeg]}", "upload_quality.by: missing (What makes a level good enough)"),
+        ("{lower: [], by: link, target_s: 1}", "upload_quality.lower: must have at least 1 entry"),
+        ("{lower: jpeg, by: link, target_s: 1}", "upload_quality.lower: jpeg: must be a list"),
+        (
+            "{lower: [png, jpg], by: link, target_s: 1}",
+            "upload_quality.lower.1: jpg: did you mean 'jpeg'? must be one of: jpeg, png, raw",
+        ),
+        ("{lower: [jpeg], by: link}", "upload_quality.target_s: needed with `by: link`"),
+        ("{lower: [jpeg], by: link, target_s: 0}", "upload_quality.target_s: 0: must be greater than 0"),
+        (
+            "{lower: [jpeg], by: budget}",
+            "upload_quality: `by: budget` needs a budget; name one of `budgets` in the group's `budget`",
+        ),
+    ],
+)
+def test_what_is_told_of_quality_in_a_file(tmp_path, quality, message):
+    assert told_below(tmp_path, "  lte:", f"upload_quality: {quality}") == [f"groups.lte.{message}"]
+
+
+def test_a_budget_is_described_elsewhere(tmp_path):
+    message = "must be text (The one of `budgets` that limits what its devices upload)"
+    found = told_below(tmp_path, "  lte:", "budget: {allowance_bytes: 5}")
+    assert found == [f"groups.lte.budget: {{allowance_bytes: 5}}: {message}"]
 
 
 def scenario(budgets, **named):

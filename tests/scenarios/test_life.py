@@ -2,8 +2,9 @@ import pytest
 
 from scenarios.fleet import Group, Queue
 from scenarios.life import DeviceClock, Life, Spread
-from tests.scenarios.mistaken import errors
+from tests.scenarios.mistaken import errors, told_below
 
+PRECISE = "must increase, but 86400.25 is followed by 86400.125"
 GROUP = {
     "stream": {"rate_hz": 1.0},
     "compute": {"gflops": 1.0},
@@ -45,6 +46,7 @@ def test_a_moment_is_a_number_or_a_spread():
             "restart_s",
             "crashes need restart_s or mean_down_s, not both",
         ),
+        ({"crashes_s": [86400.25, 86400.125], "restart_s": 1}, "crashes_s", PRECISE),
         ({"restart_s": 2}, "restart_s", "no crashes to come back from; give crashes_s or mean_up_s"),
     ],
 )
@@ -61,3 +63,32 @@ def test_a_clock_that_paces_nothing_is_a_mistake():
     assert errors(Group, group) == [
         (("clock",), "a clock paces periodic batches alone; the stream's are poisson")
     ]
+
+
+UNIT = "a plain number is needed; the unit is in the field's name"
+FIELDS = ", ".join(Life.model_fields)
+SPREADING = "must be a number of seconds or {from_s: SECONDS, to_s: SECONDS}"
+
+
+@pytest.mark.parametrize(
+    ("life", "message"),
+    [
+        ("{joins_s: late}", f"joins_s: late: {SPREADING}"),
+        ("{joins_s: true}", f"joins_s: true: {SPREADING}"),
+        ("{joins_s: [1, 2]}", f"joins_s: {SPREADING}"),
+        ("{joins_s: }", f"joins_s: null (nothing is given): {SPREADING}"),
+        ("{joins_s: -1}", "joins_s: -1: must be at least 0"),
+        ("{leaves_s: .inf}", "leaves_s: .inf: must be a finite number"),
+        ("{joins_s: {from_s: 3}}", "joins_s.to_s: missing (The latest)"),
+        ("{joins_s: {from_s: 3, to_s: 2}}", "joins_s.to_s: 2: must not be before from_s, 3"),
+        ("{mean_absent_s: 3, mean_present_s: 0}", "mean_present_s: 0: must be at least 1e-06"),
+        ("{crashes_s: 5, restart_s: 1}", "crashes_s: 5: must be a list"),
+        ("{crashes_s: [1:30], restart_s: 1}", f"crashes_s.0: 1:30: {UNIT}"),
+        ("{mean_up_s: .inf, restart_s: 1}", "mean_up_s: .inf: must be a finite number"),
+        ("{restart_s: 1}", "restart_s: 1: no crashes to come back from; give crashes_s or mean_up_s"),
+        ("{state: gone}", "state: gone: must be one of: kept, lost"),
+        ("{leave_s: 5}", f"leave_s: unknown field 'leave_s'; did you mean 'leaves_s'? allowed: {FIELDS}"),
+    ],
+)
+def test_what_is_told_of_a_life_in_a_file(tmp_path, life, message):
+    assert told_below(tmp_path, "  lte:", f"life: {life}") == [f"groups.lte.life.{message}"]

@@ -6,7 +6,7 @@ import pytest
 
 from scenarios import loader
 from scenarios.network import Cell, Link, Outages, Outbox, Retry
-from tests.scenarios.mistaken import errors
+from tests.scenarios.mistaken import MINIMAL, errors, told
 
 LINK = {"uplink_mbps": 1.0, "downlink_mbps": 2.0}
 CELL = {"uplink_mbps": 5.0, "downlink_mbps": 5.0}
@@ -32,10 +32,21 @@ def test_a_link_without_a_word_of_it_is_constant_and_never_down():
         ([[1, 4], [3, 6]], "outages must be apart and in order, but one to 4 is followed by one from 3"),
         ([[1, 4], [4, 6]], "outages must be apart and in order, but one to 4 is followed by one from 4"),
         ([[5, 6], [1, 2]], "outages must be apart and in order, but one to 6 is followed by one from 1"),
+        ([[2592000.5, 2592000.25]], "an outage must end after it begins, unlike [2592000.5, 2592000.25]"),
     ],
 )
 def test_scheduled_outages_follow_one_another(scheduled, message):
     assert errors(Outages, {"scheduled_s": scheduled}) == [(("scheduled_s",), message)]
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "places"),
+    [([1, 2], [0, 1]), ([[1]], [0]), ([[0, 1], [2, 3, 4]], [1]), ([{"from": 1, "to": 2}], [0])],
+)
+def test_an_outage_is_an_interval(scheduled, places):
+    message = "must be an interval [from, to]"
+    found = errors(Outages, {"scheduled_s": scheduled})
+    assert found == [(("scheduled_s", place), message) for place in places]
 
 
 @pytest.mark.parametrize("given", [{"mean_up_s": 5}, {"mean_down_s": 5}])
@@ -76,7 +87,10 @@ def test_outages_can_be_scheduled_and_random():
         (Outbox, "messages", -1, False),
         (Outbox, "capacity_bytes", 0, True),
         (Outbox, "capacity_bytes", 0.5, False),
+        (Outages, "mean_up_s", 1e-3, True),
         (Outages, "mean_up_s", 0, False),
+        (Outages, "mean_up_s", 1e-9, False),
+        (Outages, "mean_up_s", math.inf, False),
         (Outages, "scheduled_s", [[-1, 2]], False),
         (Outages, "scheduled_s", [[0, math.inf]], False),
     ],
@@ -139,7 +153,7 @@ groups:
 MODELS = "csv, diurnal, gauss_markov, mahimahi, markov"
 MISTAKES = [
     "8: regions.north.outages.scheduled_s: an outage must end after it begins, unlike [5, 4]",
-    "11: cells.town.uplink_mbps: fast: must be a number",
+    f"11: cells.town.uplink_mbps: fast: must be a number, or a mapping whose `model` is one of: {MODELS}",
     "12: cells.town.downlink_mbps.file: missing (The file, relative to the scenario's folder, or a packaged trace "
     "that `cema list` shows)",
     "13: cells.town.updates: broadcast: must be one of: unicast, multicast",
@@ -153,6 +167,72 @@ MISTAKES = [
     "28: groups.b.link: ltee: did you mean 'lte'? must be the path of a .yaml file, or one of: 5g, ethernet, "
     "geo-satellite, leo-satellite, lora, lte, nb-iot, wifi",
 ]
+
+
+NO_BANDWIDTH = f"must be a number, or a mapping whose `model` is one of: {MODELS}"
+NO_LATENCY = "must be a number, or a mapping whose `distribution` is one of: empirical, lognormal, normal"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (
+            "uplink_mbps",
+            "5 Mbps",
+            "uplink_mbps: 5 Mbps: a plain number is needed; the unit is in the field's name",
+        ),
+        ("uplink_mbps", "1,5", "uplink_mbps: 1,5: must be a number; write 1.5"),
+        ("uplink_mbps", ".nan", "uplink_mbps: .nan: must be a number, and .nan is none"),
+        ("uplink_mbps", "0", "uplink_mbps: 0: must be greater than 0"),
+        ("latency_ms", ".inf", "latency_ms: .inf: must be a finite number"),
+        *(
+            ("downlink_mbps", value, f"downlink_mbps: {value}: {NO_BANDWIDTH}")
+            for value in ("lte", "true", "[1, 2]")
+        ),
+        ("downlink_mbps", "", f"downlink_mbps: null (nothing is given): {NO_BANDWIDTH}"),
+        (
+            "downlink_mbps",
+            "diurnal",
+            f"downlink_mbps: diurnal: did you mean {{model: diurnal}}? {NO_BANDWIDTH}",
+        ),
+        (
+            "downlink_mbps",
+            "Mahi-mahi",
+            f"downlink_mbps: Mahi-mahi: did you mean {{model: mahimahi}}? {NO_BANDWIDTH}",
+        ),
+        ("downlink_mbps", "{trough_mbps: 1}", f"downlink_mbps: {{trough_mbps: 1}}: {NO_BANDWIDTH}"),
+        *(
+            (field, "normal", f"{field}: normal: did you mean {{distribution: normal}}? {NO_LATENCY}")
+            for field in ("latency_ms", "uplink_latency_ms")
+        ),
+        ("jitter_ms", "normal", "jitter_ms: normal: must be a number"),
+        (
+            "outages",
+            "[[1, 2]]",
+            "outages: [[1, 2]]: must be a mapping with the fields: scheduled_s, mean_up_s, mean_down_s",
+        ),
+        (
+            "outages",
+            "{scheduled_s: [[1 min, 90]]}",
+            "outages.scheduled_s.0.0: 1 min: a plain number is needed; the unit is in the field's name",
+        ),
+        (
+            "cell",
+            "{uplink_mbps: 5}",
+            "cell: {uplink_mbps: 5}: must be text (The one of `cells` whose capacity the devices share)",
+        ),
+        ("region", "5", "region: 5: must be text; put it in quotes"),
+        ("outbox", "5", "outbox: 5: must be a mapping with the fields: messages, capacity_bytes, overflow"),
+        ("retry", "{most_attempts: never}", "retry.most_attempts: never: must be a whole number"),
+    ],
+)
+def test_what_is_told_of_a_value_in_a_file(tmp_path, field, value, message):
+    """With the line, the field, the value as it stands there and what is allowed."""
+    given = {"uplink_mbps": "10", "downlink_mbps": "40"} | {field: value}
+    lines = [f"      {name}: {value}".rstrip() for name, value in given.items()]
+    head, link, _ = MINIMAL.partition("    link:\n")
+    line = f"{field}: {value}".strip()
+    assert told(tmp_path, head + link + "\n".join(lines)) == [(line, f"groups.lte.link.{message}")]
 
 
 def test_every_mistake_of_a_file_is_told_with_its_line(tmp_path):

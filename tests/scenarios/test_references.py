@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import pytest
 import yaml
 
-from scenarios import loader
+from tests.scenarios.mistaken import told
 
 OUTAGES = {"outages": {"scheduled_s": [[3, 4]]}}
 CELL = {"uplink_mbps": 5, "downlink_mbps": 5}
@@ -35,16 +34,7 @@ def describe(described, **named):
 
 def mistakes(tmp_path, described, **named):
     """Return for each mistake the line that is told to have it, and the message."""
-    path = tmp_path / "named.yaml"
-    path.write_text(yaml.safe_dump(describe(described, **named), sort_keys=False), encoding="utf-8")
-    with pytest.raises(loader.ScenarioError) as caught:
-        loader.load(path)
-    told = []
-    for line in str(caught.value).splitlines():
-        place, number, text = line.split(":", 2)
-        assert place == str(path)
-        told.append((path.read_text().splitlines()[int(number) - 1].strip(), text.strip()))
-    return told
+    return told(tmp_path, yaml.safe_dump(describe(described, **named), sort_keys=False))
 
 
 def test_every_name_that_nothing_has_is_told_on_its_own_line(tmp_path):

@@ -3,8 +3,9 @@ import pytest
 from models.codecs.jpeg import Jpeg
 from models.strategies.source import Source
 from scenarios import structure
-from scenarios.cloud import Cloud
+from scenarios.cloud import Cloud, Inbox
 from scenarios.fleet import Group, Queue
+from scenarios.life import Life, Spread
 from scenarios.network import Link
 from scenarios.schema import Models, Scenario
 from scenarios.structure import ABSENT
@@ -62,6 +63,12 @@ def test_what_is_no_choice():
     assert structure.choices(Link) == {}
     assert structure.chosen(Link, {}) is Link
     assert structure.default(Group, "queue") is ABSENT
+
+
+def test_settings_stand_beside_none_and_annotations():
+    assert structure.settings(structure.child(Cloud, "inbox")) is Inbox
+    assert structure.settings(structure.child(Life, "joins_s")) is Spread
+    assert structure.settings(structure.child(Queue, "capacity")) is None
 
 
 def test_fields_and_children():
