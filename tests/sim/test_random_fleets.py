@@ -13,6 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from analysis.summary import summarise
 from models import flops
@@ -562,19 +564,25 @@ LAWS = (
 )
 
 
-def hold(laws, finished):
-    """Check the laws for a run, and name the fleet where one does not hold."""
-    try:
-        for law in laws:
-            law(finished)
-    except AssertionError as error:
-        error.add_note(f"the fleet is number {finished.scenario.seed}")
-        raise
+def fleets(count):
+    """Give a test so many fleets by number; one with a smaller number is no simpler, so none is looked for."""
+
+    def decorate(test):
+        few = settings(
+            max_examples=count,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=[HealthCheck.function_scoped_fixture],
+        )
+        return few(given(number=st.integers(0, 2**32 - 1))(test))
+
+    return decorate
 
 
-def test_laws(tiny, tmp_path):
-    for number in range(25):
-        hold(LAWS, run(tiny, tmp_path / str(number), scenario(number)))
+@fleets(25)
+def test_laws(tiny, tmp_path_factory, number):
+    finished = run(tiny, tmp_path_factory.mktemp("fleet"), scenario(number))
+    for law in LAWS:
+        law(finished)
 
 
 def messages_are_in_order(run):
@@ -695,16 +703,18 @@ LAWS_OF_ANY_WORLD = (
 )
 
 
-def test_laws_where_everything_fails(tiny, tmp_path):
-    for number in range(40):
-        hold(LAWS_OF_ANY_WORLD, run(tiny, tmp_path / str(number), troubled_scenario(number)))
+@fleets(40)
+def test_laws_where_everything_fails(tiny, tmp_path_factory, number):
+    finished = run(tiny, tmp_path_factory.mktemp("fleet"), troubled_scenario(number))
+    for law in LAWS_OF_ANY_WORLD:
+        law(finished)
 
 
-def test_the_same_seed_gives_the_same_tables_whoever_looks_on(tiny, tmp_path):
-    for number in range(3):
-        folders = [tmp_path / f"{number}-{slices}" for slices in (SLICES, 1)]
-        for folder, slices in zip(folders, (SLICES, 1), strict=True):
-            run(tiny, folder, troubled_scenario(number), slices)
-        for table in TABLES:
-            first, second = ((folder / table).read_bytes() for folder in folders)
-            assert first == second, (number, table)
+@fleets(3)
+def test_the_same_seed_gives_the_same_tables_whoever_looks_on(tiny, tmp_path_factory, number):
+    folders = [tmp_path_factory.mktemp("fleet") for _ in range(2)]
+    for folder, slices in zip(folders, (SLICES, 1), strict=True):
+        run(tiny, folder, troubled_scenario(number), slices)
+    for table in TABLES:
+        first, second = ((folder / table).read_bytes() for folder in folders)
+        assert first == second, table
