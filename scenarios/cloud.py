@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from scenarios import catalogue
 from scenarios.profile import Profiled
-from scenarios.settings import NonNegative, Settings
+from scenarios.settings import NonNegative, Settings, increasing
 
 if TYPE_CHECKING:
     from models.update_codecs import Base as UpdateCodec
@@ -61,7 +60,11 @@ class Crashes(Settings):
     remembered since the checkpoint; so is lost what arrives before the restart. Version numbers go on.
     """
 
-    at_s: Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(strict=False)] = ()
+    at_s: Annotated[
+        tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...],
+        Field(strict=False),
+        AfterValidator(increasing),
+    ] = ()
     """Moments of crashes; one at which the cloud is down already does nothing."""
     mean_up_s: Interval | None = None
     """Mean of the exponential time from the start, and from each restart, to a crash; null for none by chance."""
@@ -70,14 +73,6 @@ class Crashes(Settings):
     checkpoint_every_s: Interval | None = None
     """A checkpoint is taken at every multiple of this, and is complete when the steps that run then are done; null for
     never: a restart then begins with the deployed models."""
-
-    @field_validator("at_s")
-    @classmethod
-    def _follow_one_another(cls, at_s: tuple[float, ...]) -> tuple[float, ...]:
-        for before, after in pairwise(at_s):
-            if after <= before:
-                raise ValueError(f"must increase, but {before:.15g} is followed by {after:.15g}")
-        return at_s
 
     @model_validator(mode="after")
     def _say_when(self) -> Self:
@@ -107,7 +102,8 @@ class Cloud(Profiled):
     crashes: Crashes | None = None
     """When the cloud fails; null for never."""
     catches_up: bool = True
-    """Whether a device that joins, or comes back, is sent the newest version where it holds an older one."""
+    """Whether a device that joins, or comes back, is sent the newest version where it holds an older one, unless that
+    is on its way to it already."""
 
     @field_validator("autoscaling")
     @classmethod

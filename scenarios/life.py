@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from scenarios.settings import NonNegative, Settings
+from scenarios.settings import NonNegative, Settings, increasing
 
 Moment = Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
 """Seconds after the start of the run, or a duration in seconds."""
@@ -63,7 +62,7 @@ class Life(Settings):
     """Mean of the exponential times for which a device is away between stays, which it ends in the same order."""
     mean_present_s: Moment | None = Field(default=None, validate_default=True)
     """Mean of the exponential times for which it stays; given together with mean_absent_s."""
-    crashes_s: Annotated[tuple[Moment, ...], Field(strict=False)] = ()
+    crashes_s: Annotated[tuple[Moment, ...], Field(strict=False), AfterValidator(increasing)] = ()
     """Moments at which every device of the group crashes that is there."""
     mean_up_s: Moment | None = None
     """Mean of the exponential time from when a device comes up to a crash; beside crashes_s or instead of it."""
@@ -74,7 +73,8 @@ class Life(Settings):
     state: Literal["kept", "lost"] = "kept"
     """What a crash leaves of a device. Lost in any crash: the batch in progress and those that wait for the cloud's
     answer. `kept`: all else, which is the version held, what the method remembers and the queue; a step that a method
-    takes on the device counts as taken although its batch is lost. `lost`: nothing; it comes back as deployed."""
+    takes on the device counts as taken although its batch is lost. `lost`: nothing; it comes back as deployed, and of
+    its messages the one alone goes on that was being sent."""
 
     @field_validator("leaves_s")
     @classmethod
@@ -91,14 +91,6 @@ class Life(Settings):
             raise ValueError("give both mean_present_s and mean_absent_s, or neither")
         return mean_present_s
 
-    @field_validator("crashes_s")
-    @classmethod
-    def _increase(cls, crashes_s: tuple[float, ...]) -> tuple[float, ...]:
-        for before, after in pairwise(crashes_s):
-            if after <= before:
-                raise ValueError(f"must increase, but {before:.15g} is followed by {after:.15g}")
-        return crashes_s
-
     @field_validator("restart_s")
     @classmethod
     def _comes_back(cls, restart_s: float | None, info: ValidationInfo) -> float | None:
@@ -107,8 +99,9 @@ class Life(Settings):
         ways = (restart_s is not None) + (info.data["mean_down_s"] is not None)
         crashes = bool(info.data["crashes_s"]) or info.data["mean_up_s"] is not None
         if crashes and ways != 1:
-            both = ", not both" if ways else ""
-            raise ValueError(f"crashes need one of restart_s and mean_down_s{both}")
+            raise ValueError(
+                "crashes need restart_s or mean_down_s" + (", not both" if ways else "; give one of them")
+            )
         if ways and not crashes:
             raise ValueError("no crashes to come back from; give crashes_s or mean_up_s")
         return restart_s

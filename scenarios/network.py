@@ -95,10 +95,22 @@ class Retry(Settings):
     """Pause after the first failure."""
     factor: Annotated[float, Field(ge=1, le=10)] = 2.0
     """What each further failure multiplies the pause by."""
-    longest_backoff_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = 60.0
+    longest_backoff_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = Field(
+        default=60.0, validate_default=True
+    )
     """The pause grows no longer."""
     most_attempts: Annotated[int, Field(ge=1)] | None = None
     """Attempts after which the message is given up; null for no end."""
+
+    @field_validator("longest_backoff_s")
+    @classmethod
+    def _bounds_what_grows(cls, longest_backoff_s: float, info: ValidationInfo) -> float:
+        first_backoff_s = info.data.get("first_backoff_s")
+        if first_backoff_s is not None and longest_backoff_s < first_backoff_s:
+            raise ValueError(
+                f"must be at least first_backoff_s, {first_backoff_s:g}, unlike {longest_backoff_s:g}"
+            )
+        return longest_backoff_s
 
 
 class Outbox(Settings):

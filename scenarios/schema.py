@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, cycle, islice, pairwise, takewhile
+from itertools import accumulate, cycle, islice, takewhile
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
@@ -12,7 +12,7 @@ from scenarios.budgets import Budget
 from scenarios.cloud import Cloud
 from scenarios.fleet import Group
 from scenarios.network import Cell, Region
-from scenarios.settings import Name, Settings
+from scenarios.settings import Name, Settings, increasing
 
 if TYPE_CHECKING:
     from models.datasets import Base as DataSetSource
@@ -151,9 +151,7 @@ class Scenario(Settings):
     @field_validator("resets_s")
     @classmethod
     def _lie_within_the_run(cls, resets_s: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
-        for before, after in pairwise(resets_s):
-            if after <= before:
-                raise ValueError(f"must increase, but {before:g} is followed by {after:g}")
+        increasing(resets_s)
         duration_s = info.data.get("duration_s")
         if resets_s and duration_s is not None and resets_s[-1] >= duration_s:
             raise ValueError(

@@ -98,6 +98,14 @@ def _resolve(
         raise ValueError(f"not the path of a {kind}: {error}") from error
 
 
+def increasing(times: tuple[float, ...]) -> tuple[float, ...]:
+    """Return times as they are; ValueError unless each is later than the one before."""
+    for before, after in pairwise(times):
+        if after <= before:
+            raise ValueError(f"must increase, but {before:.15g} is followed by {after:.15g}")
+    return times
+
+
 ExistingFile = Annotated[Path, Field(strict=False), AfterValidator(existing_file)]
 """A file named relative to the scenario's folder; an error where it does not exist."""
 ExistingFolder = Annotated[Path, Field(strict=False), AfterValidator(existing_folder)]

@@ -265,11 +265,13 @@ class Cloud:
             self._send(update, receiver)
 
     def _catch_up(self, message: Message) -> None:
-        """Send a device that has joined the newest version, if that is newer than the one it says it holds."""
+        """Send a device that has joined the newest version, unless it says that it holds it, or it is on its way."""
         update = self.newest.get(self._student_of[message.device])
         if update is None or update.version is None or not self.settings.catches_up:
             return
-        if update.version > int.from_bytes(message.payload, "little"):
+        held = int.from_bytes(message.payload, "little")
+        on_its_way = (transfer.content for transfer in self.downlinks[message.device].unfinished)
+        if update.version > held and not any(each.state is update.state for each in on_its_way):
             self._send(update, message.device)
 
     def _send(self, update: Message, receiver: str) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from operator import eq
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
 from models.criteria._chain import KEPT
-from models.entropy import entropy
 from models.strategies._interface import Decision
-from sim.clock import Clock, computing_time, nanoseconds, seconds
+from sim.batch_rows import Asked, batch_row
+from sim.clock import Clock, computing_time, nanoseconds
 from sim.life import Presence, live
 from sim.messages import joining
 from sim.uploads import Uploads
@@ -55,23 +54,6 @@ class Counts:
     uploaded: int = 0
     withheld: int = 0
     waiting: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A batch whose prediction is on its way: when work on it began (nanoseconds), and who does it.
-
-    Attributes:
-        damaged: samples of it whose image could not be read.
-
-    """
-
-    batch: Batch
-    start: int
-    damaged: int
-    agent: EdgeAgent
-    versions: VersionLog | None
-    version: int | None
 
 
 @dataclass(slots=True)
@@ -160,8 +142,7 @@ class Device:
         return self.agent.version if self._update is None else self._update.version
 
     def _is_overtaken(self, update: Message) -> bool:
-        newest = self._newest
-        return update.version is not None and newest is not None and update.version <= newest
+        return update.version is not None and update.version <= (self._newest or 0)
 
     def leave(self) -> None:
         """Be away from now on: finish the batch in progress and begin no other."""
@@ -179,6 +160,7 @@ class Device:
         for asked in self._open.values():
             self._lose(asked)
         self._open.clear()
+        self.uploads.stop_asking()
         assert self.settings.life is not None
         if self.settings.life.state == "lost":
             self._forget()
@@ -360,41 +342,6 @@ class Device:
         decision: Decision | None = None,
         forward_pass: int | None = None,
     ) -> None:
-        prediction = correct = entropies = None
-        if decision is not None:
-            # Lists, since arrays among the memory of passes keep it from being used again as long as rows are held.
-            prediction = decision.logits.argmax(1).tolist()
-            correct = sum(map(eq, prediction, batch.labels.tolist()))
-            self.counts.correct += correct
-            entropies = entropy(decision.logits).tolist()
-        age = behind = None
-        if asked is not None and asked.versions is not None and asked.version is not None:
-            age = seconds(asked.versions.age(asked.version, asked.start))
-            behind = asked.versions.behind(asked.version, asked.start)
-        self.table.add(
-            device=self.name.name,
-            group=self.name.group,
-            batch=batch.number,
-            status=status,
-            arrival_s=seconds(batch.arrival),
-            start_s=None if asked is None else seconds(asked.start),
-            completion_s=None if completion is None else seconds(completion),
-            corruption=batch.shift.corruption,
-            severity=batch.shift.severity,
-            version=None if asked is None else asked.version,
-            version_age_s=age,
-            versions_behind=behind,
-            samples=len(batch),
-            damaged=0 if asked is None else asked.damaged,
-            correct=correct,
-            kept=None if decision is None else decision.verdicts.count(KEPT),
-            flops=flops,
-            forward_pass=forward_pass,
-            criteria_state=None if decision is None else list(decision.state.items()),
-            condition=batch.drawn_names,
-            image=batch.indices.tolist(),
-            label=batch.labels.tolist(),
-            prediction=prediction,
-            entropy=entropies,
-            verdict=None if decision is None else decision.verdicts,
-        )
+        row = batch_row(self.name, batch, status, asked, completion, flops, decision, forward_pass)
+        self.counts.correct += row["correct"] or 0
+        self.table.add(**row)

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message's kind (samples, statistics, join, update or answer), its payload and what the tables say of it.
+    """A message's kind, its payload and what the tables say of it.
+
+    Kinds are samples, statistics, join, update, answer and acknowledgement.
 
     Attributes:
-        device: the sender, or for an update the receiver.
+        device: the sender on the way up, the receiver on the way down.
         samples: images in the payload, or predictions.
         batch: number of the device's batch that it comes from or answers; None for an update and a join.
         version: number of the version that an update brings; None for the others.

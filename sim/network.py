@@ -15,7 +15,7 @@ from sim.line import Line
 from sim.link import Direction, Link, bits_per_second
 from sim.mathis import rate_limit
 from sim.messages import Message
-from sim.outages import Outages, planned, random, union
+from sim.outages import Outages, Watch, planned, random, union
 from sim.outbox import Outbox
 from sim.recorder import TransferRecorder
 from sim.timeline import capped
@@ -96,8 +96,10 @@ class Network:
         if size := settings.acknowledgement_bytes:
             for link in (up, down):
                 link.receive = partial(_unless_acknowledgement, link.receive)
-            up.arrived = partial(_acknowledge, up, down, size, Message("acknowledgement", device, b""))
-            down.arrived = partial(_acknowledge, down, up, size, Message("acknowledgement", device, b""))
+            content = Message("acknowledgement", device, b"")
+            away = None if absences is None else Watch(absences)
+            up.arrived = partial(_acknowledge, up, down, size, content, None)
+            down.arrived = partial(_acknowledge, down, up, size, content, away)
         return up, down
 
     def own_outages(self, device: str, settings: LinkSettings) -> Outages | None:
@@ -251,9 +253,12 @@ def channel_name(cell: str, student: str) -> str:
     return f"{cell}/{student}"
 
 
-def _acknowledge(there: Link, back: Link, size: int, content: Message, transfer: Transfer) -> None:
-    """Let the receiver of a message acknowledge its packets."""
-    if transfer.content.kind != content.kind:
+def _acknowledge(
+    there: Link, back: Link, size: int, content: Message, away: Watch | None, transfer: Transfer
+) -> None:
+    """Let the receiver of a message acknowledge its packets, unless it is `away` as they arrive."""
+    outage = None if away is None else away.next(there.clock.time)
+    if transfer.content.kind != content.kind and (outage is None or outage.down > there.clock.time):
         back.acknowledge(size * there.direction.packets(transfer.payload_bytes), content)
 
 

@@ -130,9 +130,9 @@ UPDATES = pa.schema(
 
 ENERGY = ("compute", "idle", "transmit", "receive")
 
-# One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight, and
-# samples_arrived = samples_predicted + samples_queued + samples_in_progress + samples_dropped + samples_damaged
-# + samples_missed + samples_lost.
+# One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight; what went to
+# several devices of a cell together is in the transfers alone. samples_arrived = samples_predicted + samples_queued
+# + samples_in_progress + samples_dropped + samples_damaged + samples_missed + samples_lost.
 # Kept samples, but for those whose batch a reset overtook, are samples_uploaded + samples_withheld + samples_waiting.
 DEVICES = pa.schema(
     [

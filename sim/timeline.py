@@ -13,8 +13,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
-from sim.clock import SECOND
-
 Piece = tuple[int, int]
 """When a rate begins to hold, in nanoseconds, and the rate in bits per second."""
 
@@ -44,20 +42,6 @@ class Timeline:
         if not self._read() or self._starts[0] != 0:
             raise ValueError(f"a rate process must begin at 0 ns, not at {self._starts or 'none'}")
 
-    def rate_at(self, time: int) -> int:
-        """Return the rate at `time` (nanoseconds), in bits per second."""
-        self._advance(time)
-        return self._rates[self._current]
-
-    def next_change(self, time: int) -> int | None:
-        """Return when the piece after that of `time` starts, in nanoseconds; None where there is none.
-
-        No rate changes before. It may stay the same then, where a process has neighbours of one rate.
-        """
-        self._advance(time)
-        following = self._current + 1
-        return self._starts[following] if following < len(self._starts) else None
-
     def work_until(self, time: int) -> int:
         """Return the work that can be done from 0 to `time` (nanoseconds), in billionths of a bit."""
         self._advance(time)
@@ -79,10 +63,6 @@ class Timeline:
         if rate == 0:  # of the last piece: others that come before more work have done some themselves
             return None
         return max(self._time, self._starts[place] - (works[place] - work) // rate)
-
-    def finish(self, start: int, bits: int) -> int | None:
-        """Return when `bits` that begin at `start` are through, in nanoseconds, rounded up; None if they never are."""
-        return self.time_of(self.work_until(start) + bits * SECOND)
 
     def _advance(self, time: int) -> None:
         """Go on to `time`, with the piece after that of `time` at hand where there is one."""

@@ -100,16 +100,26 @@ class Uploads:
     def begin_anew(self, epoch: int) -> None:
         """Give up what waits; a device that waits for an answer gets one all the same."""
         self.epoch = epoch
-        self.forget(asked=False)
+        self._give_up(asking=False, other=True)
 
-    def forget(self, asked: bool = True) -> None:
-        """Give up what waits, with those samples that were to be asked for where `asked`."""
-        if self.budget is not None and self.pool is not None:
+    def stop_asking(self) -> None:
+        """Give up what waits to be asked for, since nobody waits for the answers any more."""
+        self._give_up(asking=True, other=False)
+
+    def forget(self) -> None:
+        """Give up all that waits."""
+        self._give_up(asking=True, other=True)
+
+    def _give_up(self, *, asking: bool, other: bool) -> None:
+        if self.budget is None or self.pool is None:
+            return  # nothing waits
+        if other:
             self.counts.withheld += len(self.pool)
             self.pool = Pool(self.budget.settings)
-            self.counts.withheld += sum(message.samples for message in self.whole if asked)
-            self.whole = [message for message in self.whole if message.asks and not asked]
-            self._settle()
+        given_up = [message for message in self.whole if (asking if message.asks else other)]
+        self.whole = [message for message in self.whole if not (asking if message.asks else other)]
+        self.counts.withheld += sum(message.samples for message in given_up)
+        self._settle()
 
     def pause(self) -> None:
         """Let others of a budget's line pass, as long as the device is away."""

@@ -40,11 +40,11 @@ def test_a_moment_is_a_number_or_a_spread():
         ({"mean_present_s": 9}, "mean_present_s", "give both mean_present_s and mean_absent_s, or neither"),
         ({"mean_absent_s": 9}, "mean_present_s", "give both mean_present_s and mean_absent_s, or neither"),
         ({"crashes_s": [2, 2], "restart_s": 1}, "crashes_s", "must increase, but 2 is followed by 2"),
-        ({"crashes_s": [2]}, "restart_s", "crashes need one of restart_s and mean_down_s"),
+        ({"crashes_s": [2]}, "restart_s", "crashes need restart_s or mean_down_s; give one of them"),
         (
             {"mean_up_s": 2, "restart_s": 1, "mean_down_s": 1},
             "restart_s",
-            "crashes need one of restart_s and mean_down_s, not both",
+            "crashes need restart_s or mean_down_s, not both",
         ),
         ({"crashes_s": [86400.25, 86400.125], "restart_s": 1}, "crashes_s", PRECISE),
         ({"restart_s": 2}, "restart_s", "no crashes to come back from; give crashes_s or mean_up_s"),

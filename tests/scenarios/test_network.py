@@ -55,6 +55,16 @@ def test_random_outages_need_both_means(given):
     assert errors(Outages, given) == [(("mean_down_s",), message)]
 
 
+@pytest.mark.parametrize(
+    ("given", "longest"),
+    [({"first_backoff_s": 90}, 60), ({"first_backoff_s": 90, "longest_backoff_s": 5}, 5)],
+)
+def test_a_pause_is_never_meant_to_be_longer_than_the_longest(given, longest):
+    message = f"must be at least first_backoff_s, 90, unlike {longest}"
+    assert errors(Retry, given) == [(("longest_backoff_s",), message)]
+    assert Retry.model_validate(given | {"longest_backoff_s": 90}).longest_backoff_s == 90
+
+
 def test_outages_can_be_scheduled_and_random():
     outages = Outages.model_validate({"scheduled_s": [[0, 1], [2, 3]], "mean_up_s": 5, "mean_down_s": 1})
     assert outages.scheduled_s == ((0.0, 1.0), (2.0, 3.0))

@@ -33,6 +33,7 @@ class Rows(list):
 class FakeLink:
     clock: Clock
     sent: list = field(default_factory=list)
+    unfinished: list = field(default_factory=list)
 
     def send(self, size, message):
         self.sent.append((self.clock.time / SECOND, size, message))
@@ -440,6 +441,18 @@ def test_a_device_that_joins_is_sent_the_newest_version_if_it_holds_an_older_one
     assert message.state.tolist() == (SOURCE + 2).tolist()
     assert message.state is world.cloud.newest["a"].state
     assert len(world.agent.uploads) == 2
+
+
+def test_a_device_that_joins_is_not_sent_twice_what_is_on_its_way_already():
+    world = make()
+    play(world, (0.0, "a-0", 1), (0.0, "a-0", 1))
+    for device, newest_sent in (("a-0", 2), ("a-1", 1)):
+        link = world.links[device]
+        link.unfinished = [SimpleNamespace(content=message) for _, _, message in link.sent[:newest_sent]]
+        link.sent.clear()
+        world.cloud.receive(join(device, 0))
+    assert world.links["a-0"].sent == []
+    assert [message.version for _, _, message in world.links["a-1"].sent] == [2]
 
 
 def test_a_device_that_joins_waits_for_the_next_version_where_the_cloud_does_not_help_it_to_catch_up():

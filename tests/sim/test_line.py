@@ -215,11 +215,11 @@ def cases(draw, longest=10**7, most_bytes=2000):
 
 
 CASES = cases() | cases(longest=10**9, most_bytes=10**6) | cases(longest=60, most_bytes=8)
+PAUSES_S = [(0.001, 0.001), (0.001, 0.0034), (0.0015, 0.0034), (0.0015, 7.0), (0.2, 0.2), (0.2, 7.0)]
 RETRIES = st.builds(
-    Retry,
-    first_backoff_s=st.sampled_from([0.001, 0.0015, 0.2]),
+    lambda pauses_s, **rest: Retry(first_backoff_s=pauses_s[0], longest_backoff_s=pauses_s[1], **rest),
+    st.sampled_from(PAUSES_S),
     factor=st.sampled_from([1.0, 2.0, 3.0]),
-    longest_backoff_s=st.sampled_from([0.001, 0.0034, 7.0]),
     most_attempts=st.sampled_from([None, None, 1, 2, 5]),
 )
 

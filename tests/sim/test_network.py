@@ -446,6 +446,18 @@ def test_an_acknowledgement_passes_by_the_outbox(tmp_path):
     ]
 
 
+def test_who_is_away_acknowledges_nothing(tmp_path):
+    """It is away from the moment at which the first message arrives, and is there for the second one again."""
+    absences = Outages(iter([Outage(1_600_000_000, 5_000_000_000)]))
+    link = {"acknowledgement_bytes": 40, "latency_ms": 100}
+    country = Country(tmp_path, {"town": link}, absences=absences).down("town", (0, 1500), (1, 1000))
+    assert country.rows("direction", "kind", "queued_s", "sent_s", "delivered_s") == [
+        ("down", "update", 0, 1.5, 1.6),
+        ("down", "update", 1, 5.9, 6.0),
+        ("up", "acknowledgement", 6.0, 6.04, 6.14),
+    ]
+
+
 def test_copies_of_lost_packets_are_not_acknowledged(tmp_path):
     country = Country(tmp_path, {"town": {"acknowledgement_bytes": 40, "uplink_loss": 0.5}})
     country.up("town", (0, 5000))
@@ -493,7 +505,7 @@ def test_channels_of_two_students_share_their_cell_with_its_links(tmp_path):
 
 
 def test_a_channel_has_the_worst_of_its_links(tmp_path):
-    """Of 500 bytes become five packets of 100, with 8 bytes each and 3 beside; and all goes the long way."""
+    """Messages of 500 bytes are five packets of 100 with 8 bytes each, and 3 bytes beside; all goes the long way."""
     links = {
         "town": {"cell": "hill", "latency_ms": 700, "packet_bytes": 100, "message_overhead_bytes": 3},
         "wood": {"cell": "hill", "latency_ms": 30, "header_bytes": 8, "downlink_loss": 0.2},

@@ -61,20 +61,18 @@ def end_of(pieces, start, bits):
     return math.ceil(time)
 
 
+def finish(timeline, start, bits):
+    """Return when bits that begin at `start` are through."""
+    return timeline.time_of(timeline.work_until(start) + bits * SECOND)
+
+
 def test_a_message_goes_on_through_changes_and_gaps():
     pieces = [(0, BIT_A_NANOSECOND), (10, 0), (30, 2 * BIT_A_NANOSECOND), (40, BIT_A_NANOSECOND)]
-    assert Timeline(pieces).finish(0, 10) == 10
-    assert Timeline(pieces).finish(0, 11) == 31  # half a nanosecond, rounded up
-    assert Timeline(pieces).finish(5, 5) == 10
-    assert Timeline(pieces).finish(5, 25) == 40
-    assert Timeline(pieces).finish(20, 30) == 50
-
-
-def test_rates_and_changes():
-    timeline = Timeline([(0, 5), (10, 0), (30, 7)])
-    assert [timeline.rate_at(time) for time in (0, 9, 10, 29, 30, 1000)] == [5, 5, 0, 0, 7, 7]
-    timeline = Timeline([(0, 5), (10, 0), (30, 7)])
-    assert [timeline.next_change(time) for time in (0, 9, 10, 29, 30, 1000)] == [10, 10, 30, 30, None, None]
+    assert finish(Timeline(pieces), 0, 10) == 10
+    assert finish(Timeline(pieces), 0, 11) == 31  # half a nanosecond, rounded up
+    assert finish(Timeline(pieces), 5, 5) == 10
+    assert finish(Timeline(pieces), 5, 25) == 40
+    assert finish(Timeline(pieces), 20, 30) == 50
 
 
 def test_work_is_exact():
@@ -84,16 +82,16 @@ def test_work_is_exact():
 
 def test_nothing_to_do_is_done_at_once_even_while_nothing_passes():
     pieces = [(0, 5), (10, 0), (30, 7)]
-    assert Timeline(pieces).finish(20, 0) == 20
-    assert Timeline(pieces).finish(30, 0) == 30
+    assert finish(Timeline(pieces), 20, 0) == 20
+    assert finish(Timeline(pieces), 30, 0) == 30
 
 
 def test_what_can_never_pass_has_no_end():
     pieces = [(0, BIT_A_NANOSECOND), (10, 0)]
-    assert Timeline(pieces).finish(0, 10) == 10
-    assert Timeline(pieces).finish(0, 11) is None
-    assert Timeline(pieces).finish(50, 1) is None
-    assert Timeline([(0, 0)]).finish(0, 1) is None
+    assert finish(Timeline(pieces), 0, 10) == 10
+    assert finish(Timeline(pieces), 0, 11) is None
+    assert finish(Timeline(pieces), 50, 1) is None
+    assert finish(Timeline([(0, 0)]), 0, 1) is None
 
 
 def test_messages_back_to_back_do_not_add_up_their_rounding():
@@ -106,14 +104,14 @@ def test_messages_back_to_back_do_not_add_up_their_rounding():
 def test_the_work_of_a_busy_period_can_be_asked_for_from_any_time_inside_it():
     timeline = Timeline([(0, BIT_A_NANOSECOND), (100, 2 * BIT_A_NANOSECOND)])
     start = timeline.work_until(20)
-    assert timeline.rate_at(150) == 2 * BIT_A_NANOSECOND
+    assert timeline.work_until(150) == 200 * SECOND
     assert timeline.time_of(start + 200 * SECOND) == 160  # 80 until 100, and 120 at twice the rate
     assert timeline.time_of(start + 30 * SECOND) == 150  # was done at 50: not before the last time asked for
 
 
 def test_time_goes_on():
     timeline = Timeline([(0, 1)])
-    timeline.rate_at(10)
+    timeline.work_until(10)
     with pytest.raises(ValueError, match="9 ns is before 10 ns"):
         timeline.work_until(9)
 
@@ -129,7 +127,7 @@ def test_time_goes_on():
 )
 def test_what_is_no_process(pieces, message):
     with pytest.raises(ValueError, match=message):
-        Timeline(pieces).rate_at(100)
+        Timeline(pieces).work_until(100)
 
 
 def test_a_process_without_end_is_read_as_far_as_needed_and_forgotten():
@@ -141,13 +139,13 @@ def test_a_process_without_end_is_read_as_far_as_needed_and_forgotten():
             yield 10 * number, BIT_A_NANOSECOND * (1 + number % 2)
 
     timeline = Timeline(pieces())
-    assert timeline.rate_at(5) == BIT_A_NANOSECOND
+    assert timeline.work_until(5) == 5 * SECOND
     assert len(read) == 2
-    assert timeline.finish(5, 15 * 1000 + 5) == 10_005 + 5  # whole pairs of pieces carry 10 + 20
+    assert finish(timeline, 5, 15 * 1000 + 5) == 10_005 + 5  # whole pairs of pieces carry 10 + 20
     assert len(read) < 1010
     held = set()
     for time in range(0, 1_000_000, 10):
-        timeline.rate_at(max(time, 5))
+        timeline.work_until(max(time, 5))
         held.add(len(timeline._starts))
     assert max(held) < 1010
     assert len(timeline._starts) <= LEAST_FORGOTTEN + 2
@@ -155,18 +153,16 @@ def test_a_process_without_end_is_read_as_far_as_needed_and_forgotten():
 
 
 @given(processes(), st.lists(st.integers(0, 100), min_size=1, max_size=5))
-def test_rates_changes_and_work_as_listed(pieces, times):
+def test_work_is_the_sum_of_the_rates(pieces, times):
     timeline = Timeline(iter(pieces))
     for time in sorted(times):
-        assert timeline.rate_at(time) == rate(pieces, time)
-        assert timeline.next_change(time) == next((start for start, _ in pieces if start > time), None)
         assert timeline.work_until(time) == sum(rate(pieces, each) for each in range(time))
 
 
 @given(processes(), st.integers(0, 100), st.integers(0, 300))
 @example([(0, 1), (5, 0)], 0, 5)
 def test_an_end_is_that_of_the_passing_bits(pieces, start, bits):
-    assert Timeline(iter(pieces)).finish(start, bits) == end_of(pieces, start, bits)
+    assert finish(Timeline(iter(pieces)), start, bits) == end_of(pieces, start, bits)
 
 
 @given(processes(), st.integers(0, 60), st.lists(st.integers(0, 50), min_size=1, max_size=6))
@@ -181,7 +177,7 @@ def test_a_busy_period_ends_like_one_message_of_all_its_bits(pieces, start, mess
 
 @given(processes(), st.integers(0, 100), st.integers(1, 300))
 def test_the_end_is_the_first_nanosecond_with_enough_work(pieces, start, bits):
-    end = Timeline(iter(pieces)).finish(start, bits)
+    end = finish(Timeline(iter(pieces)), start, bits)
     timeline = Timeline(iter(pieces))
     begun = timeline.work_until(start)
     if end is None:
@@ -224,7 +220,7 @@ def test_endless_outages_of_an_endless_process():
     timeline = Timeline(
         interrupted(((10 * n, SECOND) for n in count()), ((6 * n + 3, 6 * n + 6) for n in count()))
     )
-    assert timeline.finish(0, 3000) == 5997  # every other three nanoseconds, and the last of them in full
+    assert finish(timeline, 0, 3000) == 5997  # every other three nanoseconds, and the last of them in full
 
 
 @given(processes(), outages())

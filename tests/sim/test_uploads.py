@@ -308,6 +308,19 @@ def test_what_is_sent_for_an_answer_waits_whole_and_outlives_a_reset():
     assert [(message.asks, message.epoch) for _, message in a.link.handed_over] == [(True, 0), (True, 0)]
 
 
+def test_who_stops_asking_gives_up_questions_alone():
+    """Two images take 120 bytes, statistics and a sample 80 each, and 40 come in each second."""
+    a = camera(rate_kbps=0.32, burst_bytes=120, excess="wait")
+    for number in (0, 1):
+        a.clock.call_at(number, lambda n=number: a.uploads.ask(n, np.zeros((2, 6, 6, 1), np.uint8)))
+    a.offer_at(0.5, 2, alike(7), statistics=np.zeros(10, np.float32))
+    a.clock.call_at(SECOND, a.uploads.stop_asking)
+    a.clock.run()
+    found = [(time / SECOND, message.kind, message.batch) for time, message in a.link.handed_over]
+    assert found == [(0.0, "samples", 0), (2.0, "statistics", 2), (4.0, "samples", 2)]
+    assert samples(a.counts) == (3, 2, 0)
+
+
 def test_a_reset_gives_up_what_waits():
     a = camera(**FORTY_A_SECOND, excess="wait")
     a.offer_at(0, 0, alike(1, 2, 3), statistics=np.zeros(10, np.float32))
