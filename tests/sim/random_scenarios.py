@@ -88,11 +88,11 @@ def perhaps(random):
     return random.random() < TAKEN
 
 
-def scenario(number):
+def scenario(number, groups=GROUPS):
     """Draw the changes that make a scenario of `TinyWorld.describe`, the same for the same number."""
     random = Random(number)
     drawn = {"seed": number} | draw(random, SCENARIO)
-    drawn["groups"] = {name: draw(random, GROUP) for name in random.choice(GROUPS)}
+    drawn["groups"] = {name: draw(random, GROUP) for name in random.choice(groups)}
     for group in drawn["groups"].values():
         if perhaps(random):
             group["schedule"] = [{"duration_s": 1.5}, draw(random, SHIFT)]
@@ -131,6 +131,7 @@ TROUBLED_LINK = (
         "mathis_rtt_ms": [900.0],
         "region": ["country"],
         "latency_ms": [
+            700.0,
             {"distribution": "normal", "mean_ms": 30, "std_ms": 20},
             {"distribution": "lognormal", "median_ms": 40, "sigma": 1},
             {"distribution": "empirical", "file": "latency-lte.csv"},
@@ -152,8 +153,13 @@ ALLOWANCES = [
     {"allowance_bytes": 1500, "period_s": 1.0},
     {"allowance_bytes": 3000, "period_s": 2.0, "starts_at_s": 0.5},
     {"allowance_bytes": 2000, "period_s": 1.5, "pacing": "even", "ahead_bytes": 800},
+    {"allowance_bytes": 4000, "period_s": 5.0, "pacing": "even", "ahead_bytes": 1500},
 ]
-LIMITS = [*BUCKETS, *ALLOWANCES, *(bucket | allowance for bucket in BUCKETS for allowance in ALLOWANCES)]
+LIMITS = [
+    *BUCKETS,
+    *ALLOWANCES,
+    *(bucket | allowance for bucket, allowance in zip(BUCKETS, ALLOWANCES, strict=True)),
+]
 SPENDING = (
     {
         "per": ["device", "group", "fleet"],
@@ -189,7 +195,7 @@ def troubled_scenario(number):
 
     All else is quick enough for much to happen before.
     """
-    random, drawn = Random(number), scenario(number)
+    random, drawn = Random(number), scenario(number, GROUPS[-1:])
     if drawn["strategy"]["name"] in ("source", "tent_on_device"):  # they send nothing
         drawn["strategy"] = draw(random, LEARNERS)
     drawn["cloud"] |= draw(random, TROUBLED_CLOUD)
