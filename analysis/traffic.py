@@ -23,11 +23,10 @@ def traffic_by_device(folder: Path) -> pd.DataFrame:
     columns_read = ["device", "direction", "samples", "status", "start_s", *_SIZES]
     transfers = read_table(folder, "transfers", columns_read)
     up, started = transfers["direction"] == "up", transfers["start_s"].notna()
-    arriving = transfers["status"] != "failed"
-    sent = transfers[_SIZES].sum(axis=1).where(arriving, transfers["retransmitted_bytes"])
+    sent = _bytes_by_state(transfers)["sent"]
     columns = {
-        "up": sent.where(up & started, 0),
-        "down": sent.where(~up & started, 0),
+        "up": sent.where(up, 0),
+        "down": sent.where(~up, 0),
         "retransmitted": transfers["retransmitted_bytes"].where(started, 0),
         "uploaded": transfers["samples"].where(up, 0),
     }
@@ -41,6 +40,18 @@ def ledgers(folder: Path) -> dict[str, dict[str, int]]:
     in_flight_bytes. Of a message that has arrived what was sent again is lost; of one that failed for good that is all.
     """
     transfers = read_table(folder, "transfers", ["direction", "status", *_SIZES])
+    bytes_in = _bytes_by_state(transfers)
+    return {
+        link: {
+            f"{state}_bytes": int(sizes[transfers["direction"] == way].sum())
+            for state, sizes in bytes_in.items()
+        }
+        for link, way in (("uplink", "up"), ("downlink", "down"))
+    }
+
+
+def _bytes_by_state(transfers: pd.DataFrame) -> dict[str, pd.Series[int]]:
+    """Return by state how many bytes of each transfer are in it."""
     again = transfers["retransmitted_bytes"]
     whole, status = transfers[_SIZES].sum(axis=1), transfers["status"]
     bytes_in = {
@@ -50,11 +61,4 @@ def ledgers(folder: Path) -> dict[str, dict[str, int]]:
         "in_flight": whole.where(status == "in_flight", 0),
         "dropped": whole.where(status.isin(["dropped", "superseded"]), 0),
     }
-    bytes_in["sent"] = bytes_in["delivered"] + bytes_in["lost"] + bytes_in["in_flight"]
-    return {
-        link: {
-            f"{state}_bytes": int(sizes[transfers["direction"] == way].sum())
-            for state, sizes in bytes_in.items()
-        }
-        for link, way in (("uplink", "up"), ("downlink", "down"))
-    }
+    return bytes_in | {"sent": bytes_in["delivered"] + bytes_in["lost"] + bytes_in["in_flight"]}

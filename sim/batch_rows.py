@@ -33,18 +33,26 @@ class Asked:
     version: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """What came of a batch, and when (nanoseconds); what the device spent on it itself: operations, in which pass."""
+
+    completion: int
+    decision: Decision
+    flops: int = 0
+    forward_pass: int | None = None
+
+
 def batch_row(
     device: DeviceName,
     batch: Batch,
     status: str,
     asked: Asked | None = None,
-    completion: int | None = None,
-    flops: int = 0,
-    decision: Decision | None = None,
-    forward_pass: int | None = None,
+    concluded: Concluded | None = None,
 ) -> dict[str, Any]:
     """Return the row of a batch, by column; what is not known of it is None."""
     prediction = correct = entropies = None
+    decision = None if concluded is None else concluded.decision
     if decision is not None:
         # Lists, since arrays among the memory of passes keep it from being used again as long as rows are held.
         prediction = decision.logits.argmax(1).tolist()
@@ -61,7 +69,7 @@ def batch_row(
         "status": status,
         "arrival_s": seconds(batch.arrival),
         "start_s": None if asked is None else seconds(asked.start),
-        "completion_s": None if completion is None else seconds(completion),
+        "completion_s": None if concluded is None else seconds(concluded.completion),
         "corruption": batch.shift.corruption,
         "severity": batch.shift.severity,
         "version": None if asked is None else asked.version,
@@ -71,8 +79,8 @@ def batch_row(
         "damaged": 0 if asked is None else asked.damaged,
         "correct": correct,
         "kept": None if decision is None else decision.verdicts.count(KEPT),
-        "flops": flops,
-        "forward_pass": forward_pass,
+        "flops": 0 if concluded is None else concluded.flops,
+        "forward_pass": None if concluded is None else concluded.forward_pass,
         "criteria_state": None if decision is None else list(decision.state.items()),
         "condition": batch.drawn_names,
         "image": batch.indices.tolist(),

@@ -11,7 +11,7 @@ import simpy
 
 from models.criteria._chain import KEPT
 from models.strategies._interface import Decision
-from sim.batch_rows import Asked, batch_row
+from sim.batch_rows import Asked, Concluded, batch_row
 from sim.clock import Clock, computing_time, nanoseconds
 from sim.life import Presence, live
 from sim.messages import joining
@@ -132,7 +132,7 @@ class Device:
                 return
             decision = Decision(message.logits, [KEPT] * message.samples)
             self._complete(asked)
-            self._record(asked.batch, "predicted", asked, self.clock.time, 0, decision)
+            self._record(asked.batch, "predicted", asked, Concluded(self.clock.time, decision))
         elif message.epoch == self.epoch and not self.presence.away and not self._is_overtaken(message):
             self._update = message
 
@@ -284,7 +284,8 @@ class Device:
 
         def conclude(forward: Forward) -> Decision:
             decision = agent.conclude(forward)
-            self._record(batch, "predicted", asked, completion, flops, decision, forward.forward_pass)
+            concluded = Concluded(completion, decision, flops, forward.forward_pass)
+            self._record(batch, "predicted", asked, concluded)
             return decision
 
         if forward is None:
@@ -333,15 +334,8 @@ class Device:
             self._record(batch, "queued")
 
     def _record(
-        self,
-        batch: Batch,
-        status: str,
-        asked: Asked | None = None,
-        completion: int | None = None,
-        flops: int = 0,
-        decision: Decision | None = None,
-        forward_pass: int | None = None,
+        self, batch: Batch, status: str, asked: Asked | None = None, concluded: Concluded | None = None
     ) -> None:
-        row = batch_row(self.name, batch, status, asked, completion, flops, decision, forward_pass)
+        row = batch_row(self.name, batch, status, asked, concluded)
         self.counts.correct += row["correct"] or 0
         self.table.add(**row)

@@ -39,9 +39,8 @@ def history(life: Life, generator: Callable[[], np.random.Generator], until: int
     moments drawn meanwhile are void. So random crashes are the points of a Poisson process, of which a device meets
     those that find it there, and changing how long it takes to restart changes no crash of one that is up by then.
     """
-    joining, leaving, coming_and_going, crashing, restarting = spawn(
-        generator(), 5
-    )  # none disturbs the others
+    # Streams of their own, so that none disturbs the others.
+    joining, leaving, coming_and_going, crashing, restarting = spawn(generator(), 5)
     joins = _moment(life.joins_s, joining)
     late = [Absence(0, joins, crashed=False)] if joins else []
     leaves = [] if life.leaves_s is None else [Absence(_moment(life.leaves_s, leaving), None, crashed=False)]

@@ -52,6 +52,5 @@ class Audience:
     def _hearing(self) -> Iterator[tuple[Device, Airtime | None]]:
         now = self.clock.time
         for device, watch, airtime in self._listeners:
-            outage = None if watch is None else watch.next(now)
-            if not device.presence.away and (outage is None or outage.down > now):
+            if not device.presence.away and (watch is None or not watch.is_down(now)):
                 yield device, airtime

@@ -257,8 +257,8 @@ def _acknowledge(
     there: Link, back: Link, size: int, content: Message, away: Watch | None, transfer: Transfer
 ) -> None:
     """Let the receiver of a message acknowledge its packets, unless it is `away` as they arrive."""
-    outage = None if away is None else away.next(there.clock.time)
-    if transfer.content.kind != content.kind and (outage is None or outage.down > there.clock.time):
+    is_there = away is None or not away.is_down(there.clock.time)
+    if transfer.content.kind != content.kind and is_there:
         back.acknowledge(size * there.direction.packets(transfer.payload_bytes), content)
 
 

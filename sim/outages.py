@@ -60,6 +60,11 @@ class Watch:
             self._outage = next(self._ahead, None)
         return self._outage
 
+    def is_down(self, time: int) -> bool:
+        """Tell whether it is down at `time`, in nanoseconds."""
+        outage = self.next(time)
+        return outage is not None and outage.down <= time
+
 
 def planned(settings: OutageSettings) -> Iterator[Outage]:
     """Yield the scheduled outages, but for those that are too short for the clock."""
@@ -125,7 +130,6 @@ def next_attempt(failed_at: int, attempts: int, retry: Retry, watch: Watch, unti
         if time >= until:
             return Attempt(None, attempts, True)
         attempts += 1
-        outage = watch.next(time)
-        if outage is None or outage.down > time:
+        if not watch.is_down(time):
             return Attempt(time, attempts, True)
     return Attempt(time, attempts, False)

@@ -9,7 +9,7 @@ import torch
 
 from models.strategies._interface import Decision, DeviceName
 from scenarios.world import Shift
-from sim.batch_rows import Asked, batch_row
+from sim.batch_rows import Asked, Concluded, batch_row
 from sim.clock import SECOND
 from sim.results import TABLES
 from sim.versions import VersionLog
@@ -59,7 +59,9 @@ def test_age_and_lag_are_those_at_the_beginning_of_the_work():
 
 def test_what_was_predicted_stands_beside_the_labels():
     decision = Decision(torch.tensor([[2.0, 0.0], [0.0, 0.0]]), ["kept", "unreliable"], state={"e_max": 0.5})
-    row = batch_row(DEVICE, BATCH, "predicted", asked(0, VersionLog()), 6 * SECOND, 99, decision, 4)
+    row = batch_row(
+        DEVICE, BATCH, "predicted", asked(0, VersionLog()), Concluded(6 * SECOND, decision, 99, 4)
+    )
     assert (row["prediction"], row["correct"], row["kept"]) == ([0, 0], 1, 1)
     assert (row["completion_s"], row["flops"], row["forward_pass"]) == (6.0, 99, 4)
     assert row["entropy"][1] == pytest.approx(math.log(2))
