@@ -9,6 +9,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis.units import bytes_text
 
+ZERO_DECADES = 0.4
+"""How far zero stands from the smallest size: as far as sizes that differ by so many powers of ten."""
+
 
 def byte_axis(panel: Axes, values: npt.ArrayLike, most_ticks: int = 7) -> None:
     """Scale the x axis by powers of ten, with a place for zero where something sent nothing."""
@@ -20,13 +23,18 @@ def byte_axis(panel: Axes, values: npt.ArrayLike, most_ticks: int = 7) -> None:
         panel.set_xticks([0], ["0 B"])
         return
     lowest, highest = positive.min() / 1.6, positive.max() * 1.6
-    ticks = decades(lowest, highest, most_ticks)
     if (sizes == 0).any():
+        span = np.log10(highest / lowest)
+        share = span / (
+            span + 1.4 * ZERO_DECADES
+        )  # of the width; the rest is zero's place and what is left of it
+        ticks = decades(lowest, highest, max(3, int(most_ticks * share)))
         threshold = min(lowest, ticks[0]) if ticks else lowest
-        panel.set_xscale("symlog", linthresh=threshold, linscale=0.4)
+        panel.set_xscale("symlog", linthresh=threshold, linscale=ZERO_DECADES)
         panel.set_xlim(-0.4 * threshold, highest)
         ticks = [0.0, *ticks]
     else:
+        ticks = decades(lowest, highest, most_ticks)
         panel.set_xscale("log")
         panel.set_xlim(lowest, highest)
     panel.xaxis.set_major_locator(FixedLocator(ticks))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,3 +49,14 @@ def test_every_size_is_on_the_axis() -> None:
         low, high = panel.get_xlim()
         assert low < min(sizes)
         assert max(sizes) < high
+
+
+def test_labels_do_not_overlap_beside_zero() -> None:
+    for sizes in ([0.0, 80e3], [0.0, 25e3, 160e3], [0.0, 300.0, 2e9]):
+        figure = Figure(figsize=(6, 4))
+        panel = figure.subplots()
+        byte_axis(panel, sizes)
+        figure.canvas.draw()
+        boxes = [label.get_window_extent() for label in panel.get_xticklabels()]
+        assert len(boxes) > 2
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
