@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from copy import deepcopy
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.normalisation import AdaptableModel
@@ -42,10 +43,15 @@ def _count_anew(model: AdaptableModel, image_shape: tuple[int, int, int], backwa
     height, width, channels = image_shape
     batch = 2  # a batch of one has no statistics in layers whose image is one pixel
     network = deepcopy(model.network).train(backward)
-    # A gradient keeps PyTorch off its fused attention, which the counter does not know.
+    # The counter does not know every fused kernel: a gradient keeps PyTorch off that of whole transformer layers, and
+    # attention is taken out of matrix products.
     shape = (batch, channels, height, width)
     x = torch.zeros(shape, device=model.state.device, requires_grad=not backward)
-    with FlopCounterMode(display=False) as counter, torch.enable_grad():
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False) as counter,
+        torch.enable_grad(),
+    ):
         logits = network(x)
         if backward:
             logits.sum().backward()

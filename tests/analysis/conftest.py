@@ -200,7 +200,11 @@ def write_small_run(folder: Path, label: str, seed: int, counts: tuple[int, ...]
         for batch, (shift, count) in enumerate(zip(STUDY_SCHEDULE, counts, strict=True))
     ]
     sent = UPLINK.get(label, 0)
-    transfers = [_transfer("cam-0", "up", (sent, 0, 0), samples=6, kind="samples")] if sent else []
+    transfers = (
+        [_transfer("cam-0", "up", (sent, 0, 0), samples=6, status="delivered", kind="samples")]
+        if sent
+        else []
+    )
     nothing = {name: 0 for name in TABLES["devices.parquet"].names if name.endswith("_bytes")}
     devices = [{"device": f"cam-{i}", "group": "cam", "flops": 500} | nothing for i in range(2)]
     tables = {"batches": batches, "transfers": transfers, "devices": devices}

@@ -46,7 +46,7 @@ def test_zero_bytes_have_a_place_on_the_axis(both: Path) -> None:
     assert panel.get_xscale() == "symlog"
     assert panel.get_xticks()[0] == 0
     labels = [panel.xaxis.get_major_formatter()(tick, None) for tick in panel.get_xticks()]
-    assert labels[:2] == ["0 B", "800 B"]
+    assert labels[:2] == ["0 B", "1 kB"]
 
 
 def test_the_axis_without_zero_is_logarithmic(both: Path) -> None:
