@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -185,6 +185,16 @@ def _place(scenario: Scenario, device: torch.device, edge: LoadedModel, data: Da
     return replace(placement, images_per_pass=images)
 
 
+@contextmanager
+def _long_lived_spared() -> Iterator[None]:
+    """Leave what is there, modules, models and the fleet, out of garbage collections: it is much, and stays."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def _prepare(folder: Path, force: bool) -> None:
     target = folder.resolve()
     try:
@@ -245,7 +255,7 @@ def _run_strategy(
             simulation = Simulation(
                 scenario, strategy, premises.data, recorder, premises.placement, premises.renderer
             )
-            with simulation.executor:
+            with simulation.executor, _long_lived_spared():
                 try:
                     simulation.run(partial(report, label) if report else None)
                 except KeyboardInterrupt:

@@ -19,8 +19,8 @@ def alternate(
     """Call every side once a round, in the opposite order in every second round; return what each returned.
 
     With `warm_up` every side is called once more, before all rounds, and what it returns is dropped. Garbage is
-    collected before each call, so that no side pays for another's; what was there before all of them is left out of
-    collections. ValueError for less than one round.
+    collected before each call, and what is there then is left out of collections, so that no side pays for another's.
+    ValueError for less than one round.
     """
     if rounds < 1:
         raise ValueError(f"{rounds} rounds; at least 1 is needed")
@@ -29,11 +29,11 @@ def alternate(
 
     def call(name: str, what: str) -> T:
         tell(f"{what}: {name}")
+        gc.unfreeze()
         gc.collect()
+        gc.freeze()
         return sides[name]()
 
-    gc.collect()
-    gc.freeze()
     try:
         for name in sides if warm_up else ():
             call(name, "warming up")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,13 @@ def test_a_strategy_does_not_feel_those_before_it(tiny, tmp_path, concluded):
         after, alone = pq.read_table(tmp_path / "both/cema" / name), pq.read_table(tmp_path / "alone" / name)
         assert len(alone) > 0
         assert after.equals(alone), name
+
+
+def test_while_time_passes_collections_leave_out_what_was_there_before(tiny, tmp_path, concluded):
+    frozen = []
+    run(tiny.scenario(), tmp_path, lambda *_: frozen.append(gc.get_freeze_count()))
+    assert min(frozen) > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_the_scenario_is_written_with_every_default(tiny, tmp_path, concluded):

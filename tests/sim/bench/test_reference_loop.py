@@ -83,8 +83,9 @@ def test_each_round_has_a_seed_of_its_own(scenario, monkeypatch):
     result = reference_loop.compare(build, 2, told.append, "cpu", allow_code=True)
     assert told[:2] == ["same kernels", "round 1 of 2: run"]
     assert seeds[-5:] == [0, 0, 1, 1, 0]  # the last for comparing layers
-    speed, same, accuracy, uploads, normalisation = result.figures
+    speed, most, beyond, same, accuracy, uploads, normalisation = result.figures
     assert (len(speed.rounds), speed.target, speed.better) == (2, 2.0, "higher")
+    assert [a * b for a, b in zip(speed.rounds, beyond.rounds, strict=True)] == pytest.approx(most.rounds)
     assert (same.value, same.met) == (100, True)
     assert accuracy.value == pytest.approx(sum(accuracy.rounds) / 2)
     assert "95 % interval" in uploads.note
