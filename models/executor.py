@@ -297,12 +297,14 @@ class Executor:
             model.features() if kind.features else nullcontext([])
         )
         with active, collecting as collected:
-            logits = model.network(prepare(images, requests[0].source.preparation, self.device)).cpu()
+            logits = model.logits(prepare(images, requests[0].source.preparation, self.device)).cpu()
         states: Sequence[NDArray[np.float32] | None] = [None] * len(requests)
         if kind.statistics.kept:
             # Copies: a row would keep the whole bank in memory.
             states = [model.read()] if mixture is None else [row.copy() for row in mixture.bank.cpu().numpy()]
-        features = torch.split(collected[-1].cpu(), sizes) if kind.features else [None] * len(requests)
+        features = (
+            torch.split(collected[-1].float().cpu(), sizes) if kind.features else [None] * len(requests)
+        )
         return [
             Forward(*parts, number)
             for parts in zip(torch.split(logits, sizes), states, features, strict=True)

@@ -39,7 +39,7 @@ class FoundationModel:
     ) -> None:
         self.source = source
         self.device = device
-        self.model = AdaptableModel(source.network, device)
+        self.model = AdaptableModel(source.network, device, source.arithmetic)
         input_shape = source.preparation.shape_of(image_shape)
         self.forward_flops = forward_flops(self.model, input_shape, source.operations)
         self.training_flops = training_flops(self.model, input_shape, source.operations)
@@ -51,7 +51,7 @@ class FoundationModel:
         """Take one SGD step on mean(w H) over uint8 images (N, H, W, C); return the loss before it."""
         self.model.network.train()
         with own_draws("foundation", self.steps):
-            loss = weighted_entropy(self._logits(images), e_max)
+            loss = weighted_entropy(self.model.logits(self._input(images)), e_max)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -62,8 +62,7 @@ class FoundationModel:
     def teach(self, images: NDArray[np.uint8]) -> Tensor:
         """Return the logits (N, num_classes) of evaluation mode, without a gradient."""
         with torch.no_grad():
-            return self._logits(images)
+            return self.model.logits(self._input(images))
 
-    def _logits(self, images: NDArray[np.uint8]) -> Tensor:
-        logits: Tensor = self.model.network(prepare(images, self.source.preparation, self.device))
-        return logits
+    def _input(self, images: NDArray[np.uint8]) -> Tensor:
+        return prepare(images, self.source.preparation, self.device)

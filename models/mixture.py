@@ -114,7 +114,7 @@ class Mixture:
 
     def _unbiased(self, x: Tensor, biased_var: Tensor, running_var: Tensor) -> Tensor:
         """Return unbiased variances (R, C); a single value says nothing of it: the running one stays."""
-        values = torch.tensor(self.sizes, device=x.device, dtype=x.dtype)[:, None] * x[0, 0].numel()
+        values = torch.tensor(self.sizes, device=x.device, dtype=torch.float32)[:, None] * x[0, 0].numel()
         return torch.where(values == 1, running_var, biased_var * values / (values - 1).clamp_min(1))
 
     def _of_samples(self, bank: Tensor, x: Tensor, axis: int) -> Tensor:

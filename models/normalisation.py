@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from models.arithmetic import EXACT, Arithmetic
 from models.errors import InputError
 from models.renormalisation import batch_statistics, renormalise
 
@@ -210,10 +211,15 @@ class AdaptableModel:
         state: float32 (layout.size,), on `device`; shared with the layers.
         layout: what lies where in `state`.
         places: of every normalisation layer, where each of its parameters and statistics lies.
+        arithmetic: how passes are computed.
 
     """
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(
+        self, network: nn.Module, device: torch.device, arithmetic: Arithmetic | None = None
+    ) -> None:
+        self.arithmetic = arithmetic or EXACT
+        self._compiled: Callable[[Tensor], Tensor] | None = None
         self.network = convert(network).to(device)
         self.network.to(memory_format=torch.channels_last)
         self.network.requires_grad_(False).eval()
@@ -247,6 +253,7 @@ class AdaptableModel:
             if id(tensor) not in own:
                 memo[id(tensor)] = tensor
         memo[id(self.layout)] = self.layout
+        memo[id(self._compiled)] = None  # it computes with this model's state
         copied = object.__new__(type(self))
         memo[id(self)] = copied
         for name, value in vars(self).items():
@@ -278,6 +285,30 @@ class AdaptableModel:
         """Write a state vector; one of length layout.affine_size leaves the statistics as they are."""
         with torch.no_grad():
             self.state[: len(state)].copy_(torch.from_numpy(state))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits, float32 (N, C), of the network's input, float32 (N, c, H, W), in its present mode."""
+        network = self._compiled_network() if self.arithmetic.compiled and self._is_plain() else self.network
+        with self.arithmetic.active(self.state.device):
+            return network(x).float()
+
+    def _compiled_network(self) -> Callable[[Tensor], Tensor]:
+        if self._compiled is None:
+            self._compiled = torch.compile(self.network, dynamic=True)
+        return self._compiled
+
+    def _is_plain(self) -> bool:
+        """Tell whether the network computes what it is compiled for: evaluation by running statistics, unobserved."""
+        return (
+            not self.network.training
+            and all(
+                layer.statistics == Statistics.RUNNING and layer.instead is None
+                for layer in self._batch_normalising
+            )
+            and not any(
+                module._forward_hooks or module._forward_pre_hooks for module in self.network.modules()
+            )
+        )
 
     @property
     def classifier(self) -> nn.Linear:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from models.arithmetic import EXACT, Arithmetic
 from models.errors import InputError
 
 THREADS_TO_OVERLAP = 4
@@ -22,6 +23,7 @@ class Placement:
         pass_threads: threads of each operation of a pass, on a CPU.
         overlaps: whether training steps run in a thread beside the passes.
         step_threads: threads of each operation of a step.
+        arithmetic: in which precision, and whether compiled.
 
     """
 
@@ -30,6 +32,7 @@ class Placement:
     pass_threads: int = field(default_factory=torch.get_num_threads)
     overlaps: bool = False
     step_threads: int = field(default_factory=torch.get_num_threads)
+    arithmetic: Arithmetic = EXACT
 
 
 def place(device: torch.device, images_per_pass: int = 1) -> Placement:

@@ -10,8 +10,12 @@ from torch.nn import functional as F
 
 
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance of each channel of float32 (N, C, ...), both (C,), without a gradient."""
-    mean, variance = torch.batch_norm_update_stats(x.detach(), None, None, 0.0)
+    """Return mean and biased variance of each channel of float (N, C, ...), both (C,), without a gradient.
+
+    They are float32 at least, also of numbers that are less precise.
+    """
+    values = x.detach().to(torch.promote_types(x.dtype, torch.float32))
+    mean, variance = torch.batch_norm_update_stats(values, None, None, 0.0)
     return mean, variance
 
 

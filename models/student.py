@@ -40,7 +40,7 @@ class StudentNetwork:
     def __init__(self, source: LoadedModel, image_shape: tuple[int, int, int], device: torch.device) -> None:
         self.source = source
         self.device = device
-        self.model = AdaptableModel(source.network, device)
+        self.model = AdaptableModel(source.network, device, source.arithmetic)
         self.deployed = self.model.read()
         input_shape = source.preparation.shape_of(image_shape)
         self.forward_flops = forward_flops(self.model, input_shape, source.operations)
@@ -123,8 +123,7 @@ class Student:
     def logits(self, images: NDArray[np.uint8]) -> Tensor:
         """Return the logits (N, C) of uint8 images (N, H, W, C); to be called while `training`."""
         network = self.network
-        logits: Tensor = network.model.network(prepare(images, network.source.preparation, network.device))
-        return logits
+        return network.model.logits(prepare(images, network.source.preparation, network.device))
 
     def descend(self, loss: Tensor) -> None:
         """Take a step of the optimiser along the gradient of a loss; to be called while `training`."""

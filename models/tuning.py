@@ -80,7 +80,7 @@ def _remember(file: Path, answer: dict[str, Any]) -> None:
 def measure(source: LoadedModel, image_shape: tuple[int, int, int], placement: Placement) -> dict[int, float]:
     """Return the seconds that an image takes by size of the pass, from small ones up to where they gain no more."""
     device = placement.device
-    model = AdaptableModel(source.network, device)
+    model = AdaptableModel(source.network, device, placement.arithmetic)
     state = model.read()
     images = np.zeros((max(SIZES[device.type]), *image_shape), np.uint8)
 
@@ -134,6 +134,7 @@ def _key(source: LoadedModel, image_shape: tuple[int, int, int], placement: Plac
         image_shape,
         torch.cuda.get_device_name(placement.device) if on_gpu else processor(),
         placement.pass_threads,
+        placement.arithmetic,
         torch.__version__,
     )
     return hashlib.sha256(repr(known).encode()).hexdigest()[:32]

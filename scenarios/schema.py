@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate, cycle, islice, takewhile
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
@@ -117,6 +117,13 @@ class Scenario(Settings):
     """How the run is computed: most images for which several devices share a forward pass; 1 computes every batch
     alone. Results agree but for rounding. By default it is the number that is fastest on the machine, which is measured
     once; the manifest records it, and given here it makes another machine fuse alike."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of convolutions and matrix products. bfloat16 (autocast) is faster on processors that are made for it, but rounds
+    to three digits: results differ."""
+    compiled: bool = False
+    """Whether passes by running statistics are compiled (`torch.compile`). Results agree but for rounding, and the run
+    begins up to a minute later. On a CPU it needs a C++ compiler."""
 
     @field_validator("strategy")
     @classmethod

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,11 +176,12 @@ def _check_models(scenario: Scenario, data: DataSet) -> LoadedModel:
 
 def _place(scenario: Scenario, device: torch.device, edge: LoadedModel, data: DataSet) -> Placement:
     """Decide where the run computes; the edge model is measured where the scenario does not say how images fuse."""
-    from models.fitting import fit  # noqa: PLC0415 - heavy
+    from models.arithmetic import Arithmetic  # noqa: PLC0415 - heavy
+    from models.fitting import fit  # noqa: PLC0415
     from models.placement import place  # noqa: PLC0415
     from models.tuning import images_per_pass  # noqa: PLC0415
 
-    placement = place(device)
+    placement = replace(place(device), arithmetic=Arithmetic(scenario.precision, scenario.compiled))
     images = scenario.images_per_pass or images_per_pass(fit(edge, data), data.shape, placement)
     return replace(placement, images_per_pass=images)
 
@@ -245,7 +246,7 @@ def _run_strategy(
         label,
         scenario.seed,
         loader.content_hash(alone, premises.known),
-        vars(premises.placement) | {"device": str(premises.placement.device)},
+        asdict(premises.placement) | {"device": str(premises.placement.device)},
     )
     manifest.write(folder)
     started = time.perf_counter()

@@ -252,15 +252,19 @@ class Simulation:
     def _laboratory(self) -> Laboratory:
         models, data = self.scenario.models, self.data
 
+        arithmetic = self.executor.placement.arithmetic
+
         def load_edge() -> LoadedModel:
-            return replace(fit(models.edge.load(), data), operations=self._edge_operations)
+            source = fit(models.edge.load(), data)
+            return replace(source, operations=self._edge_operations, arithmetic=arithmetic)
 
         def load_foundation() -> LoadedModel:
             assert models.foundation is not None  # the schema asks for one where it is needed
-            return replace(fit(models.foundation.load(), data), operations=self._foundation_operations)
+            source = fit(models.foundation.load(), data)
+            return replace(source, operations=self._foundation_operations, arithmetic=arithmetic)
 
         source = load_edge()
-        edge = AdaptableModel(source.network, self.executor.device)
+        edge = AdaptableModel(source.network, self.executor.device, arithmetic)
 
         return Laboratory(
             executor=self.executor,

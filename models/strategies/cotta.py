@@ -122,8 +122,7 @@ class ContinualAdaptation:
         model.load(state)
         model.use(student.statistics)
         with torch.no_grad():
-            logits: Tensor = model.network(x)
-        return logits
+            return model.logits(x)
 
     def average(self, teacher: NDArray[np.float32], trained: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the teacher's new affine parameters (d,) (equation 2)."""

@@ -5,6 +5,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -66,6 +67,20 @@ def test_a_strategy_does_not_feel_those_before_it(tiny, tmp_path, concluded):
         after, alone = pq.read_table(tmp_path / "both/cema" / name), pq.read_table(tmp_path / "alone" / name)
         assert len(alone) > 0
         assert after.equals(alone), name
+
+
+def test_the_arithmetic_is_the_scenarios(tiny, tmp_path, concluded):
+    run(tiny.scenario(strategy=tiny.cema()), tmp_path / "exact")
+    run(tiny.scenario(strategy=tiny.cema(), precision="bfloat16"), tmp_path / "rounded")
+    assert manifest(tmp_path / "rounded")["placement"]["arithmetic"] == {
+        "precision": "bfloat16",
+        "compiled": False,
+    }
+    exact, rounded = (
+        np.concatenate(pq.read_table(tmp_path / name / "batches.parquet")["entropy"].to_pylist())
+        for name in ("exact", "rounded")
+    )
+    assert 0 < np.abs(exact - rounded).max() < 0.2
 
 
 def test_while_time_passes_collections_leave_out_what_was_there_before(tiny, tmp_path, concluded):
