@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,11 +98,12 @@ def of_requests(
     size = images_per_pass(source, data.shape, Placement(place))
     model = AdaptableModel(source.network, place)
     images, _ = data.read(np.arange(requests) % len(data.labels))
-    versions = _versions(model.read(), requests)
+    single = [image[None] for image in images]
+    versions = list(_versions(model.read(), requests))
 
     def answer(images_per_pass: int) -> None:
         for _ in range(repeats):
-            _answer(model, source, images, versions, place, images_per_pass)
+            _answer(model, source, single, versions, place, images_per_pass)
 
     def side(images_per_pass: int) -> Callable[[], float]:
         return lambda: wall_time(lambda: answer(images_per_pass))
@@ -110,6 +112,35 @@ def of_requests(
     note = f"the executor alone, up to {size} images a pass"
     quotients = ratios(taken["one by one"], taken["fused"])
     return Figure.of("versions that differ: one by one / fused", quotients, target=TARGET, note=note)
+
+
+def of_arithmetic(
+    source: LoadedModel, data: DataSet, place: torch.device, rounds: int, report: Report
+) -> Iterator[Figure]:
+    """Compare passes of full size with less precise ones, and with compiled ones once they are."""
+    from models.arithmetic import Arithmetic  # noqa: PLC0415 - heavy
+    from models.normalisation import AdaptableModel  # noqa: PLC0415
+    from models.placement import Placement  # noqa: PLC0415
+    from models.tuning import images_per_pass  # noqa: PLC0415
+
+    size = images_per_pass(source, data.shape, Placement(place))
+    images, _ = data.read(np.arange(size) % len(data.labels))
+
+    def side(arithmetic: Arithmetic) -> Callable[[], float]:
+        model = AdaptableModel(deepcopy(source.network), place, arithmetic)
+        versions = [model.read()] * REPEATS
+        whole = [images] * REPEATS
+        return lambda: wall_time(lambda: _answer(model, source, whole, versions, place, size))
+
+    sides = {
+        "float32": side(Arithmetic()),
+        "bfloat16": side(Arithmetic("bfloat16")),
+        "compiled": side(Arithmetic(compiled=True)),
+    }
+    taken = alternate(sides, rounds, warm_up=True, report=report)
+    for name in ("bfloat16", "compiled"):
+        note = f"{size} images in a pass, warm"
+        yield Figure.of(f"float32 / {name} passes", ratios(taken["float32"], taken[name]), note=note)
 
 
 def _versions(state: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -122,20 +153,20 @@ def _versions(state: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 def _answer(
     model: AdaptableModel,
     source: LoadedModel,
-    images: NDArray[np.uint8],
-    versions: NDArray[np.float32],
+    batches: Sequence[NDArray[np.uint8]],
+    versions: Sequence[NDArray[np.float32]],
     place: torch.device,
     images_per_pass: int,
 ) -> None:
-    """Submit a request for each image and version, then ask for all results."""
+    """Submit a request for each batch and its version, then ask for all results."""
     from models.executor import Executor  # noqa: PLC0415 - heavy
     from models.normalisation import Statistics  # noqa: PLC0415
     from models.placement import Placement  # noqa: PLC0415
 
     with Executor(Placement(place, images_per_pass)) as executor:
         pending = [
-            executor.forward(model, source, image[None], version, Statistics.RUNNING)
-            for image, version in zip(images, versions, strict=True)
+            executor.forward(model, source, images, version, Statistics.RUNNING)
+            for images, version in zip(batches, versions, strict=True)
         ]
         for forward in pending:
             forward.result()
@@ -150,5 +181,8 @@ def measure(rounds: int, report: Report, device: str = "auto") -> Result:
     data = scenario.data.load()
     runs = of_runs(scenario, rounds, report, device)
     source = fit(scenario.models.edge.load(), data)
-    requests = of_requests(source, data, choose_device(device), rounds, report)
-    return Result(NAME, (runs, requests), LIMITS)
+    place = choose_device(device)
+    requests = of_requests(source, data, place, rounds, report)
+    # Compiling for a CPU takes longer than all else here.
+    others = of_arithmetic(source, data, place, rounds, report) if place.type == "cuda" else ()
+    return Result(NAME, (runs, requests, *others), LIMITS)

@@ -55,3 +55,13 @@ def test_requests_bring_versions_of_their_own(tiny, fused, monkeypatch):
     assert passes == [2, 8, 2, 8]  # fused and one by one: warming up, then the round
     assert figure.value > 0
     assert "up to 4 images" in figure.note
+
+
+def test_other_arithmetic_is_compared_with_exact_passes(tiny, fused, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda network, dynamic: network)
+    scenario = tiny.scenario()
+    data = scenario.data.load()
+    source = fit(scenario.models.edge.load(), data)
+    rounded, compiled = fusion.of_arithmetic(source, data, torch.device("cpu"), 2, lambda _: None)
+    assert (rounded.name, compiled.name) == ("float32 / bfloat16 passes", "float32 / compiled passes")
+    assert min(*rounded.rounds, *compiled.rounds) > 0
