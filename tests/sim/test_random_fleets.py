@@ -664,7 +664,10 @@ def who_is_away_does_nothing(run):
 
 
 def budgets_are_not_overdrawn(run):
-    """Replayed message by message for each owner: what a bucket holds, and what a period has left."""
+    """Replayed message by message for each owner: what a bucket holds, and what a period has left.
+
+    A message of no bytes, without a header, costs nothing and may go before the first period.
+    """
     spenders = defaultdict(list)
     for row in run.devices:
         name, group = row["device"], row["group"]
@@ -674,7 +677,8 @@ def budgets_are_not_overdrawn(run):
             spenders[settings.budget, owner] += run.sent(name, "up", "samples", "statistics")
     for (name, _), spent_by in spenders.items():
         budget = run.scenario.budgets[name]
-        messages = sorted(spent_by, key=lambda message: message["queued"])
+        costly = [message for message in spent_by if message["payload_bytes"] + message["header_bytes"]]
+        messages = sorted(costly, key=lambda message: message["queued"])
         sizes = [message["payload_bytes"] + message["header_bytes"] for message in messages]
         if budget.burst_bytes is not None:
             level, since = Fraction(budget.burst_bytes), 0
