@@ -12,15 +12,24 @@ from analysis.units import bytes_text
 ZERO_DECADES = 0.4
 """How far zero stands from the smallest size: as far as sizes that differ by so many powers of ten."""
 
+ALIKE = 3.0
+"""Sizes that differ by no larger a factor are compared with zero on a linear axis: powers of ten would tell little."""
+
 
 def byte_axis(panel: Axes, values: npt.ArrayLike, most_ticks: int = 7) -> None:
-    """Scale the x axis by powers of ten, with a place for zero where something sent nothing."""
+    """Scale the x axis by powers of ten, with a place for zero; linearly where all but zero are much alike."""
     sizes = np.asarray(values, dtype=np.float64)
     sizes = sizes[np.isfinite(sizes)]
     positive = sizes[sizes > 0]
     if not len(positive):
         panel.set_xlim(-1, 1)
         panel.set_xticks([0], ["0 B"])
+        return
+    if (sizes == 0).any() and positive.max() <= ALIKE * positive.min():
+        widest = float(positive.max())
+        panel.set_xlim(-0.08 * widest, 1.12 * widest)
+        panel.xaxis.set_major_locator(MaxNLocator(min(4, most_ticks - 1), steps=[1, 2, 5, 10]))
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda size, _position: bytes_text(size)))
         return
     lowest, highest = positive.min() / 1.6, positive.max() * 1.6
     if (sizes == 0).any():

@@ -51,6 +51,17 @@ def test_every_size_is_on_the_axis() -> None:
         assert max(sizes) < high
 
 
+def test_what_is_much_alike_is_compared_with_zero_on_a_linear_axis() -> None:
+    for sizes, scale in (([0.0, 40e3, 47e3], "linear"), ([40e3, 47e3], "log"), ([0.0, 4e3, 47e3], "symlog")):
+        panel = Figure().subplots()
+        byte_axis(panel, sizes)
+        assert panel.get_xscale() == scale
+    panel = Figure().subplots()
+    byte_axis(panel, [0.0, 40e3, 47e3])
+    low, high = panel.get_xlim()
+    assert [tick for tick in panel.get_xticks() if low <= tick <= high] == [0, 20e3, 40e3]
+
+
 def test_labels_do_not_overlap_beside_zero() -> None:
     for sizes in ([0.0, 80e3], [0.0, 25e3, 160e3], [0.0, 300.0, 2e9]):
         figure = Figure(figsize=(6, 4))

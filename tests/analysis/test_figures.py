@@ -43,10 +43,11 @@ def test_folders_by_label_are_drawn_into_a_folder(source: Path, cema: Path, tmp_
 
 def test_zero_bytes_have_a_place_on_the_axis(both: Path) -> None:
     panel = draw_accuracy_against_uplink(tables.accuracy_against_bytes(both), both).axes[0]
-    assert panel.get_xscale() == "symlog"
-    assert panel.get_xticks()[0] == 0
-    labels = [panel.xaxis.get_major_formatter()(tick, None) for tick in panel.get_xticks()]
-    assert labels[:2] == ["0 B", "1 kB"]
+    low, high = panel.get_xlim()
+    labels = [
+        panel.xaxis.get_major_formatter()(tick, None) for tick in panel.get_xticks() if low <= tick <= high
+    ]
+    assert labels == ["0 B", "1 kB", "2 kB"]
 
 
 def test_the_axis_without_zero_is_logarithmic(both: Path) -> None:
