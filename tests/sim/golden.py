@@ -265,6 +265,8 @@ def _of_device(row: dict[str, Any], end_s: float) -> Iterator[Event]:
     ]
     if row["present_s"] != end_s:
         what.append(f"present for {_shown(_nanoseconds(row['present_s']))} s")
+    if row["busy_s"]:
+        what.append(f"busy for {_shown(_nanoseconds(row['busy_s']))} s")
     if row["version"]:
         what.append(f"holds version {row['version']}")
     if what:
