@@ -136,8 +136,8 @@ def expected(name: str) -> list[str]:
 
 
 def _merged(base: Any, changes: Any) -> Any:
-    """Return plain data with changes at any depth."""
-    if not isinstance(base, dict) or not isinstance(changes, dict):
+    """Return plain data with changes at any depth; a strategy that is named takes Tent's place as a whole."""
+    if not isinstance(base, dict) or not isinstance(changes, dict) or "name" in changes:
         return changes
     return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
 
@@ -177,12 +177,8 @@ def events(folder: Path, end_s: float) -> list[str]:
             *(event for row in tables["devices.parquet"] for event in _of_device(row, end_s)),
         ]
     )
-    times = [_shown(event.time) for event in found]
-    wide, broad = max(map(len, times)), max(len(event.who) for event in found)
-    return [
-        f"{time:<{wide}}  {event.who:<{broad}}  {event.what}"
-        for time, event in zip(times, found, strict=True)
-    ]
+    # Columns of one width in all lists, so that another time changes no other line.
+    return [f"{_shown(event.time):<11}  {event.who:<10}  {event.what}" for event in found]
 
 
 def _until(row: dict[str, Any], end_s: float) -> dict[str, Any]:
@@ -239,7 +235,7 @@ def _contents(row: dict[str, Any]) -> str:
     if row["version"] is not None:
         content = f"version {row['version']}"
     elif row["samples"]:
-        content = _count(row["samples"], "sample")
+        content = _count(row["samples"], row["kind"].removesuffix("s"))
     if row["quality"] is not None:
         content += f" of quality {row['quality']}"
     headers = f" + {row['header_bytes']} B of headers" if row["header_bytes"] else ""
@@ -247,15 +243,20 @@ def _contents(row: dict[str, Any]) -> str:
 
 
 def _of_step(row: dict[str, Any]) -> Iterator[Event]:
-    status, loss = row["status"], row["adaptation_loss"]
-    finished = "lost" if status == "lost" else "finished"
-    if loss is not None:
-        finished += f", loss {loss:.2f}"
+    finished = row["status"]
+    if row["adaptation_loss"] is not None:
+        finished += f", loss {row['adaptation_loss']:.2f}"
     if row["version"] is not None:
         finished += f", version {row['version']}"
-    steps = [(row["ready_s"], "ready"), (row["start_s"], "begins"), (row["finish_s"], finished)]
-    fate = "unfinished" if status == "unfinished" else None
-    yield from _told(3, row["student"], row["step"], f"step {row['step']}", steps, fate)
+    unfinished = row["status"] == "unfinished"
+    steps = [
+        (row["ready_s"], "ready"),
+        (row["start_s"], "begins"),
+        (None if unfinished else row["finish_s"], finished),
+    ]
+    kind = "step" if row["kind"] == "batch" else row["kind"]
+    fate = "unfinished" if unfinished else None
+    yield from _told(3, row["student"], row["step"], f"{kind} {row['step']}", steps, fate)
 
 
 def _of_device(row: dict[str, Any], end_s: float) -> Iterator[Event]:
@@ -298,6 +299,14 @@ def _shown(time: int) -> str:
     return f"{whole}.{part:09d}".rstrip("0").rstrip(".")
 
 
+def main() -> None:
+    """Print the events of the trace that the command names."""
+    name = sys.argv[1] if len(sys.argv) == 2 else ""
+    if name not in names():
+        sys.exit(f"{name!r} is no trace; in {FOLDER} are: {', '.join(names())}")
+    with tempfile.TemporaryDirectory() as folder:
+        print("\n".join(trace(name, prepare(Path(folder)), Path(folder) / "run")))
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        print("\n".join(trace(sys.argv[1], prepare(Path(temporary)), Path(temporary) / "run")))
+    main()

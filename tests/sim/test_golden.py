@@ -19,7 +19,8 @@ def world(tmp_path_factory):
 def test_what_happens_is_what_is_written_down(name, world, tmp_path):
     found, written = golden.trace(name, world, tmp_path), golden.expected(name)
     if found != written:
-        pytest.fail("\n".join(unified_diff(written, found, f"{name}.events", "what happens", lineterm="")))
+        difference = unified_diff(written, found, f"{name}.events", "what happens", lineterm="")
+        pytest.fail("\n".join(difference), pytrace=False)
 
 
 def test_every_list_has_its_scenario():
