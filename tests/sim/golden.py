@@ -18,6 +18,9 @@ The cloud takes steps of Tent in no time, but only once there are a hundred samp
 class k // 2 with the probability that makes the entropy INFORMATION[k] nats; the other nine classes share the rest.
 The loss of a step is the mean entropy of its samples, which tells them apart.
 
+**Chance.** What "the seed gives" are the standard numbers that the random stream of that purpose draws, such as
+`sim.streams.RandomStreams(7).generator("cameras-0/clock").standard_normal()`; everything else follows by the formulas.
+
 **The lists.** A line has the time in seconds, who it is about, and what happened then, perhaps several things.
 After a semicolon stands what became of it if it came to no end, at a time that the tables do not tell.
 """
@@ -74,6 +77,7 @@ GROUP = {
 }
 WORLD = {
     "name": "golden",
+    "seed": 7,
     "duration_s": 3.5,
     "models": {"edge": MODEL | {"checkpoint": "edge.safetensors"}},
     "strategy": {"name": "tent", "statistics": "source", "batch_size": 100, "learning_rate": 1e-9},
