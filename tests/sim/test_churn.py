@@ -73,53 +73,6 @@ def test_devices_see_the_same_world_whatever_their_life(tiny, tmp_path):
     assert {row["status"] for row in rows(short)} >= {"missed", "lost"}
 
 
-def test_what_a_device_that_joins_late_does_is_written_out(tiny, tmp_path):
-    """It comes at 1 and crashes at 2.1, when it is at the batch of 2; it is as deployed when it is back at 3.25.
-
-    A batch takes a quarter of a second, and nothing else takes time.
-    """
-    group = tiny.group(
-        stream={"rate_hz": 2.0, "batch_size": 2, "phase": "zero"},
-        compute={"gflops": float("inf"), "overhead_ms": 250.0},
-        link={"uplink_mbps": float("inf"), "downlink_mbps": float("inf")},
-        life={"joins_s": 1.0, "crashes_s": [2.1], "restart_s": 1.15, "state": "lost"},
-    )
-    cloud = {"gflops": float("inf")}
-    strategy = tiny.cema(statistics="device_batch", batch_size=2)
-    folder = tiny.run(tmp_path, groups={"cameras": group}, strategy=strategy, cloud=cloud, duration_s=4.5)
-    found = [(r["arrival_s"], r["status"], r["completion_s"], r["version"]) for r in rows(folder)]
-    assert sorted(found) == [
-        (0.0, "missed", None, None),
-        (0.5, "missed", None, None),
-        (1.0, "predicted", 1.25, 0),
-        (1.5, "predicted", 1.75, 1),
-        (2.0, "lost", None, 2),
-        (2.5, "missed", None, None),
-        (3.0, "missed", None, None),
-        (3.5, "predicted", 3.75, 2),  # the cloud has sent it what it published last
-        (4.0, "predicted", 4.25, 3),
-    ]
-    transfers = sorted(
-        (row["queued_s"], row["direction"], row["kind"], row["version"]) for row in rows(folder, "transfers")
-    )
-    assert transfers == [
-        (1.0, "up", "join", None),
-        (1.25, "down", "update", 1),
-        (1.25, "up", "samples", None),
-        (1.75, "down", "update", 2),
-        (1.75, "up", "samples", None),
-        (3.25, "down", "update", 2),
-        (3.25, "up", "join", None),
-        (3.75, "down", "update", 3),
-        (3.75, "up", "samples", None),
-        (4.25, "down", "update", 4),
-        (4.25, "up", "samples", None),
-    ]
-    (device,) = rows(folder, "devices")
-    assert device["present_s"] == pytest.approx(1.1 + 1.25)
-    assert device["busy_s"] == pytest.approx(4 * 0.25 + 0.1)
-
-
 def test_a_device_says_which_version_it_holds(tiny, tmp_path):
     group = slow(tiny, life={"crashes_s": [5.0], "restart_s": 1.0})
     simulation = tiny.simulation(tiny.scenario(strategy=tiny.cema(), groups={"cameras": group}), tmp_path)

@@ -147,30 +147,6 @@ def test_a_run_that_is_interrupted_amid_all_troubles_can_be_read(tiny, tmp_path)
     assert set(read(tmp_path)) == {name.removesuffix(".parquet") for name in TABLES}
 
 
-def test_a_multicast_misses_who_is_down_by_itself(tiny, tmp_path):
-    """Both groups share the cell; the own links of one are down up to 6 s."""
-    link = TOWN | {"cell": "town"}
-    groups = {
-        "down": tiny.group(link=link | {"outages": {"scheduled_s": [[0.0, 6.0]]}}),
-        "up": tiny.group(link=link),
-    }
-    cells = {"town": TOWN | {"updates": "multicast"}}
-    tables = read(tiny.run(tmp_path, groups=groups, cells=cells, strategy=tiny.cema()))
-    delivered = {
-        row["version"]: row["delivered_s"] for row in tables["transfers"] if row["device"] == "town/fleet"
-    }
-    used = {
-        name: {
-            row["version"] for row in tables["batches"] if row["group"] == name and row["start_s"] is not None
-        }
-        for name in groups
-    }
-    early = {version for version, time in delivered.items() if time is not None and time < 6.0}
-    assert len(used["up"] & early) > 2
-    assert len(used["down"]) > 2
-    assert not used["down"] & early
-
-
 def test_a_device_that_has_left_holds_up_nobody_who_shares_its_budget(tiny, tmp_path):
     """A raw image's message of 108 bytes takes 5.4 s of the fleet's budget: both wait from their first batch on."""
     budgets = {"shared": {"rate_kbps": 0.16, "burst_bytes": 120, "per": "fleet", "excess": "wait"}}
