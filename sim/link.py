@@ -119,6 +119,7 @@ class Link:
         receive: called with the content of each message when it arrives.
         observe: called with each transfer when it has arrived, or will not.
         arrived: called with each transfer that has arrived besides, to acknowledge it; None for nobody.
+        gone: called with the content of each message that never will; None for nobody.
         measures_rate: whether to note how fast messages go.
         rate: bits per second that its sender can expect: those of the last message that has arrived, where they are
             measured, and before any the link's own; None for no limit.
@@ -148,6 +149,7 @@ class Link:
         "arrived",
         "clock",
         "direction",
+        "gone",
         "measures_rate",
         "observe",
         "rate",
@@ -175,6 +177,7 @@ class Link:
         self.receive = receive
         self.observe = observe
         self.arrived: Callable[[Transfer], None] | None = None
+        self.gone: Callable[[Any], None] | None = None
         self._loss = self._jitter = self._propagation = None
         if direction.loss or direction.jitter_ms or direction.latency is not None:
             loss, jitter, latency = spawn(generator(), 3)  # so that a change of one leaves the other's draws
@@ -254,7 +257,12 @@ class Link:
     def _drop(self, transfers: list[Transfer]) -> None:
         for transfer in transfers:
             self._dropped += transfer.wire_bytes
-            self.observe(transfer)
+            self._lose(transfer)
+
+    def _lose(self, transfer: Transfer) -> None:
+        self.observe(transfer)
+        if self.gone is not None:
+            self.gone(transfer.content)
 
     def acknowledge(self, size: int, content: Any) -> Transfer:
         """Hand over an acknowledgement of `size` bytes, all headers: it passes by an outbox, and no packet is lost."""
@@ -336,7 +344,7 @@ class Link:
             self._lost += transfer.retransmitted_bytes
         if transfer.fails:
             transfer.fate = "failed"
-            self.observe(transfer)
+            self._lose(transfer)
             return
         if self.measures_rate:
             self._measure(transfer)

@@ -21,7 +21,8 @@ BATCHES = pa.schema(
         ("group", pa.string()),
         ("batch", pa.int64()),  # counts the device's arrivals from 0
         # predicted, dropped (no room or too late), damaged (no image could be read), missed (the device was away),
-        # lost (in a crash), or at the end of the run queued or in_progress
+        # lost (in a crash, or a link never delivers the question to the cloud or its answer), or at the end of the run
+        # queued or in_progress
         ("status", pa.string()),
         ("arrival_s", pa.float64()),
         ("start_s", pa.float64()),  # of the forward pass; null unless it began
@@ -133,7 +134,8 @@ ENERGY = ("compute", "idle", "transmit", "receive")
 # One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight; what went to
 # several devices of a cell together is in the transfers alone. samples_arrived = samples_predicted + samples_queued
 # + samples_in_progress + samples_dropped + samples_damaged + samples_missed + samples_lost.
-# Kept samples, but for those whose batch a reset overtook, are samples_uploaded + samples_withheld + samples_waiting.
+# Kept samples, but for those whose batch a reset overtook, are samples_uploaded + samples_lost_by_uplink
+# + samples_withheld + samples_waiting.
 DEVICES = pa.schema(
     [
         ("device", pa.string()),
@@ -147,9 +149,17 @@ DEVICES = pa.schema(
         ("samples_dropped", pa.int64()),
         ("samples_damaged", pa.int64()),  # their images could not be read
         ("samples_missed", pa.int64()),  # they came while the device was away
-        ("samples_lost", pa.int64()),  # in crashes
+        (
+            "samples_lost",
+            pa.int64(),
+        ),  # in crashes, or links never deliver the question to the cloud or its answer
         ("samples_correct", pa.int64()),
-        ("samples_uploaded", pa.int64()),  # handed to the uplink: the sum of its upward transfers' samples
+        # Handed to the uplink, but for those of the next line: delivered, on their way or waiting for their turn.
+        ("samples_uploaded", pa.int64()),
+        (
+            "samples_lost_by_uplink",
+            pa.int64(),
+        ),  # their messages were dropped from the outbox or failed for good
         # Given up because the budget had no room for them, or by a reset or crash meanwhile.
         ("samples_withheld", pa.int64()),
         ("samples_waiting", pa.int64()),  # for the budget

@@ -321,7 +321,7 @@ class Simulation:
         up, down = self._network.links(
             name, device.name.group, settings, self._to_cloud, device.receive, away, forgets
         )
-        device.connect(up)
+        device.connect(up, down)
         self.uplinks[name] = up
         self.downlinks[name] = down
         if settings.transmit_w is not None:

@@ -193,8 +193,20 @@ def what_has_happened_stays_so(run):
                 assert ledger["sent"] <= later["sent"]
                 assert sum(map(ledger.get, handed_over)) <= sum(map(later.get, handed_over))
         for name, count in counts.items():
-            over = ("arrived", "predicted", "dropped", "missed", "lost", "correct", "uploaded", "withheld")
-            assert all(count[state] <= later_counts[name][state] for state in over)
+            later = later_counts[name]
+            over = (
+                "arrived",
+                "predicted",
+                "dropped",
+                "missed",
+                "lost",
+                "correct",
+                "lost_by_uplink",
+                "withheld",
+            )
+            assert all(count[state] <= later[state] for state in over)
+            handed_over = ("uploaded", "lost_by_uplink")
+            assert sum(map(count.get, handed_over)) <= sum(map(later.get, handed_over))
 
 
 def tables_agree_with_the_accounts(run):
@@ -210,7 +222,10 @@ def tables_agree_with_the_accounts(run):
         )
         for given_up in ("withheld", "waiting"):  # these are told by the criteria's verdicts
             batches[given_up] = counts[name][given_up]
-        batches["uploaded"] = sum(message["samples"] for message in run.sent(name, "up", "samples"))
+        batches |= {"uploaded": 0, "lost_by_uplink": 0}
+        for message in run.sent(name, "up", "samples"):
+            is_lost = message["status"] in ("dropped", "failed")
+            batches["lost_by_uplink" if is_lost else "uploaded"] += message["samples"]
         expected = {state: batches[state] for state in counts[name]}
         assert counts[name] == expected
         assert {state: row[f"samples_{state}"] for state in counts[name]} == expected
@@ -269,7 +284,9 @@ def the_summary_adds_up(run):
         }
 
     unpredicted = ("dropped", "missed", "lost", "queued", "in_progress")
-    counted = ("uploaded", "withheld", "waiting", "refused", "lost_by_cloud")
+    asked = [batch for batch in run.batches if batch["start"] is not None and batch["version"] is None]
+    candidates = total([batch for batch in predicted if batch["version"] is not None] + asked, "samples")
+    counted = ("uploaded", "lost_by_uplink", "withheld", "waiting", "refused", "lost_by_cloud")
     states = next(iter(ledgers.values()))
     ledger = {
         f"{way}link": {
@@ -287,7 +304,7 @@ def the_summary_adds_up(run):
         "predicted_samples": samples["predicted"],
         **{f"{status}_samples": samples[status] for status in unpredicted},
         **{f"{state}_samples": total(run.devices, f"samples_{state}") for state in counted},
-        "upload_share": uploaded / samples["predicted"] if samples["predicted"] else None,
+        "upload_share": uploaded / candidates if candidates else None,
         "ledger": ledger,
         **{f"{way}link_bytes": ledger[f"{way}link"]["sent_bytes"] for way in WAYS},
         "retransmitted_bytes": total(turned, "retransmitted_bytes"),
@@ -299,6 +316,7 @@ def the_summary_adds_up(run):
         "device_flops": total(run.devices, "flops"),
     }
     assert {name: summary[name] for name in expected} == expected
+    assert uploaded <= candidates
     ends = [event["time"] for event in run.cloud[1:]] + [run.end]
     spans = zip(run.cloud, ends, strict=True) if run.cloud else ()
     latencies = [(batch["completion"] - batch["arrival"], batch["samples"]) for batch in predicted]
@@ -695,11 +713,26 @@ def budgets_are_not_overdrawn(run):
                     assert spent[period] <= budget.allowance_bytes * share + budget.ahead_bytes
 
 
+def questions_that_links_lose_are_not_waited_for(run):
+    """Batch by batch: who asks in vain has lost the batch, and what is lost otherwise is lost to a crash or absence."""
+    for name in run.names:
+        asked = [batch for batch in run.seen(name) if batch["start"] is not None and batch["version"] is None]
+        if not asked:
+            continue
+        open_questions = sum(batch["status"] == "in_progress" for batch in asked)
+        lost = sum(message["status"] in ("dropped", "failed") for message in run.sent(name, "up", "samples"))
+        lost += sum(message["status"] == "failed" for message in run.sent(name, "down", "answer"))
+        assert open_questions <= len(asked) - lost
+        if not run.absences(name):
+            assert sum(batch["status"] == "lost" for batch in asked) == lost
+
+
 LAWS_OF_ANY_WORLD = (
     accounts_balance_at_every_slice,
     what_has_happened_stays_so,
     tables_agree_with_the_accounts,
     the_summary_adds_up,
+    questions_that_links_lose_are_not_waited_for,
     messages_are_in_order,
     versions_are_delivered_before_they_are_used,
     versions_never_go_back,
@@ -712,7 +745,7 @@ TROUBLES = {
     *("predicted", "dropped", "missed", "lost", "queued", "in_progress"),
     *("delivered", "in_flight", "superseded", "failed", "retried", "multicast"),
     *("samples", "statistics", "join", "update", "answer", "acknowledgement"),
-    *("withheld", "waiting", "refused", "lost_by_cloud"),
+    *("withheld", "waiting", "refused", "lost_by_cloud", "lost_by_uplink"),
     *("finished", "unfinished", "checkpoint", "crashed", "restarted"),
 }
 
@@ -728,7 +761,7 @@ def troubles(run):
     }
     found |= {
         state
-        for state in ("withheld", "waiting", "refused", "lost_by_cloud")
+        for state in ("withheld", "waiting", "refused", "lost_by_cloud", "lost_by_uplink")
         for row in run.devices
         if row[f"samples_{state}"]
     }
