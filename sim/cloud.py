@@ -71,6 +71,7 @@ class Cloud:
         table, events: the rows of steps, and of what becomes of the cloud itself.
         generator: returns the random stream of a given name.
         receivers: the downlinks over which the versions of each student go; those of its devices where it has none.
+        shared: of devices that get versions together with others, the name of that downlink.
         epoch: how often it has begun anew.
         newest: the newest update of each student, as it was sent.
         refused, lost: of each device, samples that arrived and found no room, or were lost to a crash before the
@@ -91,6 +92,7 @@ class Cloud:
     events: Table
     generator: Callable[[str], np.random.Generator]
     receivers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
     epoch: int = 0
     waiting: list[Job] = field(default_factory=list)
     running: dict[str, Job] = field(default_factory=dict)
@@ -265,12 +267,16 @@ class Cloud:
             self._send(update, receiver)
 
     def _catch_up(self, message: Message) -> None:
-        """Send a device that has joined the newest version, unless it says that it holds it, or it is on its way."""
+        """Send a device that has joined the newest version, unless it says that it holds it, or it is on its way.
+
+        What is on its way to several devices reaches this one too, if it is still there then; or else it joins again.
+        """
         update = self.newest.get(self._student_of[message.device])
         if update is None or update.version is None or not self.settings.catches_up:
             return
         held = int.from_bytes(message.payload, "little")
-        on_its_way = (transfer.content for transfer in self.downlinks[message.device].unfinished)
+        ways = {message.device, self.shared.get(message.device, message.device)}
+        on_its_way = (transfer.content for way in ways for transfer in self.downlinks[way].unfinished)
         if update.version > held and not any(each.state is update.state for each in on_its_way):
             self._send(update, message.device)
 
