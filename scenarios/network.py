@@ -114,14 +114,18 @@ class Retry(Settings):
 
 
 class Outbox(Settings):
-    """What a device keeps until the uplink has time for it, beside the message that is being sent."""
+    """What a device keeps until the uplink has time for it, beside the message that is being sent.
+
+    The bounds are for messages of samples; statistics and the like always find room.
+    """
 
     messages: Annotated[int, Field(ge=0)] | None = None
     """Messages that can wait; null for any number."""
     capacity_bytes: Annotated[int, Field(ge=0)] | None = None
     """Bytes on the wire that can wait; null for any number."""
     overflow: Literal["drop_oldest", "drop_newest", "drop_least_informative"] = "drop_oldest"
-    """Which message goes when another does not fit; the least informative has the lowest mean entropy of samples."""
+    """Which message goes when another does not fit; the least informative has the lowest mean entropy of samples, and
+    of equal ones it is the oldest. Where the cloud predicts, no entropy is known: then it is always the oldest."""
 
     @property
     def bounded(self) -> bool:

@@ -274,6 +274,19 @@ def test_a_full_outbox_drops_by_its_policy(tmp_path, bound, overflow, rows, rece
     assert country.ways["town"][0].ledger == Ledger(sent=2000, delivered=2000, dropped=500)
 
 
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "drop_least_informative"])
+def test_a_device_that_comes_back_says_so_however_full_its_outbox_is(tmp_path, overflow):
+    """Samples are sent until 1 s; a join waits behind them, in an outbox that has no room for samples."""
+    country = Country(tmp_path, {"town": {"outbox": {"messages": 0, "overflow": overflow}}})
+    country.up("town", (0, 1000), (0.75, 100))
+    country.send_at(0.5, country.ways["town"][0], 250, "town", "join")
+    assert country.rows("message", "kind", "status", "start_s", "sent_s") == [
+        (0, "samples", "delivered", 0, 1),
+        (1, "join", "delivered", 1, 1.25),
+        (2, "samples", "dropped", None, None),
+    ]
+
+
 def test_an_outbox_waits_out_an_outage(tmp_path):
     """What is being sent does not count; of what comes during the outage only the newest is there at its end."""
     link = {"outbox": {"messages": 1}, "outages": {"scheduled_s": [[0.5, 10]]}}
