@@ -60,9 +60,9 @@ class Line:
         """Work out a message's turn and its end, or that it has none."""
         if self._free_at is None:
             return  # what is before it never ends
-        if self._free_at <= transfer.ready_at:
-            self._free_at = transfer.ready_at
-            self._work = self._timeline.work_until(transfer.ready_at)
+        if self._free_at <= transfer.queued_at:
+            self._free_at = transfer.queued_at
+            self._work = self._timeline.work_until(transfer.queued_at)
         transfer.start_at = self._free_at
         if self._watch is None or self._access.retry is None:
             self._work += transfer.wire_bytes * BYTE

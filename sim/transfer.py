@@ -28,7 +28,6 @@ class Transfer(Moment):
             and to, None for good. None where there was no such time.
         fate: why it has not arrived and never will: dropped or superseded before its turn, or failed; None otherwise.
         queued_at: when it was handed over.
-        ready_at: from when on the link may carry it: later where it waits in an outbox.
         start_at, sent_at: when its turn comes, and when its last bit leaves; a link of its own knows both beforehand.
         delivered_at: when it arrived.
         following: the next unfinished one of the link.
@@ -48,7 +47,6 @@ class Transfer(Moment):
         "pauses",
         "payload_bytes",
         "queued_at",
-        "ready_at",
         "retransmitted_bytes",
         "sent_at",
         "start_at",
@@ -75,7 +73,7 @@ class Transfer(Moment):
         self.fails = False
         self.pauses: list[tuple[int, int | None]] | None = None
         self.fate: str | None = None
-        self.queued_at = self.ready_at = queued_at
+        self.queued_at = queued_at
         self.link = link
         self.callbacks = ARRIVE
         self.start_at: int | None = None

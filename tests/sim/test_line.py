@@ -233,16 +233,16 @@ def backoff(retry):
     )
 
 
-def check(link, expected, size_of, late=0):
-    """Compare with the reference; a cell may tell an end `late` by a nanosecond of rounding."""
+def check(link, expected, size_of):
+    """Compare with the reference."""
     for transfer, outcome, size in zip(link.sent, expected, size_of, strict=True):
         assert (transfer.start_at is None) == (outcome.start is None)
         assert (transfer.sent_at is None) == (outcome.end is None)
         if outcome.start is not None:
-            assert 0 <= transfer.start_at - math.ceil(outcome.start) <= late
+            assert transfer.start_at == math.ceil(outcome.start)
             assert transfer.attempts == outcome.attempts
         if outcome.end is not None:
-            assert 0 <= transfer.sent_at - math.ceil(outcome.end) <= late
+            assert transfer.sent_at == math.ceil(outcome.end)
             assert transfer.fate == ("failed" if outcome.failed else None)
             assert transfer.retransmitted_bytes == outcome.wasted
             assert transfer.wire_bytes == outcome.wasted + size
@@ -260,7 +260,7 @@ def test_pauses_as_the_reference_has_them(case, in_a_cell):
     pieces, outages, messages = case
     link = Wire(pieces, outages, in_a_cell=in_a_cell, until=UNTIL)
     link.send(*messages)
-    check(link, paused(pieces, outages, messages), [size for _, size in messages], late=in_a_cell)
+    check(link, paused(pieces, outages, messages), [size for _, size in messages])
 
 
 @given(CASES, RETRIES, st.booleans())
@@ -272,7 +272,6 @@ def test_retries_as_the_reference_has_them(case, retry, in_a_cell):
         link,
         retried(pieces, outages, backoff(retry), messages),
         [size for _, size in messages],
-        late=in_a_cell,
     )
 
 

@@ -320,6 +320,39 @@ def test_a_message_that_finds_the_link_free_needs_no_room_in_the_outbox(tmp_path
     ]
 
 
+def test_a_message_that_comes_as_another_ends_in_a_cell_finds_the_link_free(tmp_path):
+    """Shares of a third and a quarter leave rounding behind, but the first one of `a` ends at 3.5 s exactly."""
+    link = {"cell": "c", "uplink_mbps": 1.0, "outbox": {"messages": 0, "overflow": "drop_newest"}}
+    cells = {"c": {"uplink_mbps": BYTE_A_MILLISECOND, "downlink_mbps": 1.0}}
+    country = Country(tmp_path, dict.fromkeys("abcd", link), cells=cells)
+    country.up("a", (0, 1000), (3.5, 1000)).up("b", (0, 1000)).up("c", (0, 1000)).up("d", (0.25, 500))
+    assert country.rows("device", "message", "status", "start_s", "sent_s") == [
+        ("a-0", 0, "delivered", 0, 3.5),
+        ("a-0", 1, "delivered", 3.5, 4.5),
+        ("b-0", 0, "delivered", 0, 3.5),
+        ("c-0", 0, "delivered", 0, 3.5),
+        ("d-0", 0, "delivered", 0.25, 2.25),
+    ]
+
+
+@pytest.mark.parametrize("carried_by", ["link", "trace", "cell"])
+def test_what_waits_in_an_outbox_begins_at_the_exact_end_before_it(tmp_path, carried_by):
+    """Each message takes a third of a second: the fourth finds the link free at 1 s."""
+    mbps, cells = 0.024, {}
+    link = {"uplink_mbps": mbps, "outbox": {"messages": 2, "overflow": "drop_newest"}}
+    if carried_by == "trace":
+        link["outages"] = {"scheduled_s": [[5, 6]]}
+    if carried_by == "cell":
+        link["cell"], cells = "c", {"c": {"uplink_mbps": mbps, "downlink_mbps": 1.0}}
+    country = Country(tmp_path, {"town": link}, cells=cells).up("town", *[(0, 1000)] * 3, (1, 1000))
+    assert country.rows("status", "start_s", "sent_s") == [
+        ("delivered", 0, 0.333333334),
+        ("delivered", 0.333333334, 0.666666667),
+        ("delivered", 0.666666667, 1),
+        ("delivered", 1, 1.333333334),
+    ]
+
+
 @pytest.mark.parametrize(
     ("superseded", "rows"),
     [

@@ -487,11 +487,16 @@ def links_and_cells_are_fair(run):
                 if message["start"] is None:
                     assert flight.start + 1 > run.end
                 else:
-                    assert math.ceil(flight.start) <= message["start"] <= math.ceil(flight.start) + 1
+                    assert is_told(message["start"], flight.start)
                 if message["sent"] is None:
                     assert flight.end + 1 > run.end
                 else:
-                    assert math.ceil(flight.end) <= message["sent"] <= math.ceil(flight.end) + 1
+                    assert is_told(message["sent"], flight.end)
+
+
+def is_told(time, exact):
+    """Tell whether a time is an exact one, rounded up to a whole nanosecond unless it is hardly above one."""
+    return math.ceil(exact - Fraction(1, 2**20)) <= time <= math.ceil(exact)
 
 
 def rate(mbps):
