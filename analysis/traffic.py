@@ -46,7 +46,8 @@ def ledgers(folder: Path) -> dict[str, dict[str, int]]:
     """Account for the bytes of one strategy's links by what became of them: of `uplink` and `downlink` each state.
 
     Handed over is what is queued_bytes, sent_bytes or dropped_bytes, and sent what is delivered_bytes, lost_bytes or
-    in_flight_bytes. Of a message that has arrived what was sent again is lost; of one that failed for good that is all.
+    in_flight_bytes. Of a message that has arrived what was sent again is lost; of one that failed for good too, and its
+    own bytes are dropped.
     """
     transfers = read_table(folder, "transfers", ["direction", "status", *_SIZES])
     bytes_in = _bytes_by_state(transfers)
@@ -68,6 +69,7 @@ def _bytes_by_state(transfers: pd.DataFrame) -> dict[str, pd.Series[int]]:
         "delivered": (whole - again).where(status == "delivered", 0),
         "lost": again.where(status.isin(["delivered", "failed"]), 0),
         "in_flight": whole.where(status == "in_flight", 0),
-        "dropped": whole.where(status.isin(["dropped", "superseded"]), 0),
+        "dropped": whole.where(status.isin(["dropped", "superseded"]), 0)
+        + (whole - again).where(status == "failed", 0),
     }
     return bytes_in | {"sent": bytes_in["delivered"] + bytes_in["lost"] + bytes_in["in_flight"]}

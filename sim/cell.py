@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 from sim.clock import SECOND, Clock, Moment
 from sim.outages import Watch, next_attempt
+from sim.transfer import Failure
 
 if TYPE_CHECKING:
     import simpy
@@ -301,15 +302,11 @@ class Cell:
                 self._turn_at(share, up)
             return
         assert share.watch is not None  # or there would be no outage
-        transfer.waste(wasted)
         share.left = share.whole
-        time, transfer.attempts, goes_on = next_attempt(
-            moment, transfer.attempts, retry, share.watch, self._until
-        )
+        time, attempts, goes_on = next_attempt(moment, transfer.attempts, retry, share.watch, self._until)
+        transfer.fail(Failure(moment, wasted, attempts, goes_on))
         if time != moment:
             transfer.pause(moment, time)
-        if not goes_on:
-            transfer.give_up(share.whole // WORK)
         if time is not None:
             self._turn_at(share, time)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sim.clock import SECOND
 from sim.outages import Watch, next_attempt
 from sim.timeline import Timeline, interrupted
+from sim.transfer import Failure
 
 if TYPE_CHECKING:
     from scenarios.network import Retry
@@ -82,9 +83,9 @@ class Line:
 
     def _attempt(self, transfer: Transfer, begin: int, watch: Watch, retry: Retry) -> int | None:
         """Send until an attempt comes through or is the last, and return when that is."""
-        timeline, size = self._timeline, transfer.wire_bytes
-        whole = size * BYTE
+        timeline, whole = self._timeline, transfer.wire_bytes * BYTE
         time: int | None = begin
+        made = 1  # attempts
         while time is not None and time < self._until:
             outage = watch.next(time)
             end = self._time_of(self._work + whole, time)
@@ -94,16 +95,14 @@ class Line:
             failed_at = max(time, outage.down)
             if failed_at >= self._until:
                 return None
-            transfer.waste((timeline.work_until(failed_at) - self._work) // BYTE)
-            time, transfer.attempts, goes_on = next_attempt(
-                failed_at, transfer.attempts, retry, watch, self._until
-            )
+            wasted = (timeline.work_until(failed_at) - self._work) // BYTE
+            time, made, goes_on = next_attempt(failed_at, made, retry, watch, self._until)
+            transfer.foresee(Failure(failed_at, wasted, made, goes_on))
             if time != failed_at:
                 transfer.pause(failed_at, time)
             if time is not None:
                 self._work = timeline.work_until(time)
             if not goes_on:
-                transfer.give_up(size)
                 return time
         return None
 

@@ -209,6 +209,7 @@ class Link:
             self._share.catch_up(self.clock.time)
         transfer = self._oldest
         while transfer is not None:
+            transfer.catch_up(self.clock.time)
             yield transfer
             transfer = transfer.following
         if self._outbox is not None:
@@ -356,10 +357,13 @@ class Link:
             self._newest = None
         else:
             transfer.following = None  # who keeps the transfer does not keep all that came after it
+        if transfer.failures is not None:
+            transfer.catch_up(self.clock.time)
         if transfer.retransmitted_bytes:
             self._lost += transfer.retransmitted_bytes
         if transfer.fails:
             transfer.fate = "failed"
+            self._dropped += transfer.payload_bytes + transfer.header_bytes
             self._lose(transfer)
             return
         if self.measures_rate:

@@ -80,7 +80,7 @@ TRANSFERS = pa.schema(
         ("payload_bytes", pa.int64()),  # as really encoded
         ("header_bytes", pa.int64()),
         # Lost on the way, or sent in attempts that failed, and sent again. Sent are payload, header and these once its
-        # turn has come; these alone where it failed for good.
+        # turn has come; these alone where it failed for good: its own bytes count as dropped.
         ("retransmitted_bytes", pa.int64()),
         ("attempts", pa.int32()),  # how often its sending began; 0 before its turn
         ("queued_s", pa.float64()),  # handed to the link

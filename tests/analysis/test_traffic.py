@@ -47,7 +47,7 @@ def test_ledgers_hold_the_bytes_of_every_fate_and_of_channels(
             "delivered_bytes": (100 + 1) + (200 + 2),
             "lost_bytes": 10 + 20 + 30,
             "in_flight_bytes": 400 + 4 + 40,
-            "dropped_bytes": 0,
+            "dropped_bytes": 300 + 3,
             "sent_bytes": 101 + 202 + 60 + 444,
         },
         "uplink": {

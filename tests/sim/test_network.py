@@ -118,7 +118,7 @@ def account(rows):
         delivered=delivered,
         lost=lost,
         in_flight=in_flight,
-        dropped=total(everything, "dropped", "superseded"),
+        dropped=total(everything, "dropped", "superseded") + total(arriving, "failed"),
     )
 
 
@@ -216,7 +216,7 @@ def test_a_message_is_given_up_after_its_last_attempt(tmp_path):
         (1, "delivered", 2, 0, 5, 6.1, 6.35),
     ]
     assert country.received == [(6.35, "cloud", "1")]
-    assert country.ways["town"][0].ledger == Ledger(sent=2100, delivered=100, lost=2000)
+    assert country.ways["town"][0].ledger == Ledger(sent=2100, delivered=100, lost=2000, dropped=3000)
 
 
 def test_the_end_of_the_run_leaves_messages_on_their_way_and_in_the_queue(tmp_path):
