@@ -20,9 +20,10 @@ rounded down. So a cell never serves more than its capacity, and no message ends
 systems never drift further apart by themselves, so errors only add up: after k events of a busy period a message
 ends late by less than k 2^-47 ns times the quotient of the cell's capacity and the message's last rate (0.004 ns
 after 10^9 events at a thousandth of the capacity). What is told is that end rounded up to a whole nanosecond, but for
-what lacks no more than 2^-20 ns of one: so little would otherwise make a message that ends just then late by a
-nanosecond, and what comes at that moment find its link busy. Where an outage begins or the capacity changes it would
-make a message that has just been sent wait, or fail: there too what lacks no more than 2^-20 ns has ended.
+what lacks no more than 2^-20 ns of one: as long as errors have not added up to more, a message that ends at a whole
+nanosecond is not late by another one, and what comes at that very moment finds its link free. Where an outage begins or
+the capacity changes, so little would make a message that has just been sent wait, or fail: there too what lacks no more
+than 2^-20 ns has ended.
 """
 
 from __future__ import annotations
@@ -304,7 +305,7 @@ class Cell:
         assert share.watch is not None  # or there would be no outage
         share.left = share.whole
         time, attempts, goes_on = next_attempt(moment, transfer.attempts, retry, share.watch, self._until)
-        transfer.fail(Failure(moment, wasted, attempts, goes_on))
+        transfer.fail_attempt(Failure(moment, wasted, attempts, goes_on))
         if time != moment:
             transfer.pause(moment, time)
         if time is not None:

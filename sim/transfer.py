@@ -42,8 +42,8 @@ class Transfer(Moment):
         "content",
         "copies_bytes",
         "delivered_at",
-        "failures",
         "fails",
+        "failures",
         "fate",
         "following",
         "header_bytes",
@@ -107,7 +107,7 @@ class Transfer(Moment):
             spent -= max(0, (end if resumed is None else min(resumed, end)) - begin)
         return spent
 
-    def fail(self, failure: Failure) -> None:
+    def fail_attempt(self, failure: Failure) -> None:
         """Take in that an attempt has failed; after the last one only what attempts have wasted remains to be lost."""
         self.attempts = failure.attempts
         self.retransmitted_bytes += failure.wasted
@@ -126,7 +126,7 @@ class Transfer(Moment):
     def catch_up(self, now: int) -> None:
         """Take in the foreseen failures that have come by `now`, in nanoseconds."""
         while self.failures and self.failures[0].time <= now:
-            self.fail(self.failures.popleft())
+            self.fail_attempt(self.failures.popleft())
 
 
 class Failure(NamedTuple):
@@ -159,11 +159,11 @@ ARRIVE = (arrive,)
 class Ledger:
     """Bytes of one link by their state: at any time sent = delivered + lost + in_flight.
 
-    A message's bytes are queued until its turn comes; then all of them are sent, and in flight until it arrives. Those of
-    attempts that have failed come to them, to be lost when it arrives. When a message has failed for good these alone
-    were sent, and its own bytes are dropped, as those of a message that was dropped or superseded before its turn. So
-    queued + sent + dropped is at any time what was handed over and what was begun anew, and grows, but for copies of lost
-    packets that a message which fails for good does not come to send.
+    A message's bytes are queued until its turn comes; then all of them are sent, and in flight until it arrives. What
+    attempts that failed have sent comes to it, to be lost when it arrives. When a message has failed for good that is
+    all that was sent, and its own bytes are dropped, as those of a message that was dropped or superseded before its
+    turn. So queued + sent + dropped is at any time what was handed over and what was wasted by then, and grows, but for
+    copies of lost packets that a message which fails for good does not come to send.
     """
 
     queued: int = 0

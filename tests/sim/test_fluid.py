@@ -140,7 +140,13 @@ def outages(longest):
 
 
 LIMITS = st.sampled_from([None, 1000, 70_001, MEGA, 10**9])
-CAPACITIES = st.sampled_from([1, 999, 65_537, MEGA, 7_000_003, 10**10])
+BANDS = [[1, 999, 65_537], [65_537, MEGA, 7_000_003, 10**10]]
+"""Capacities that change into each other: what is rounded at a high one is not a nanosecond at a low one."""
+CAPACITIES = st.sampled_from(sorted({*BANDS[0], *BANDS[1]}))
+
+
+def varying_capacities(longest):
+    return st.sampled_from(BANDS).flatmap(lambda band: pieces(st.sampled_from([0, *band]), longest))
 
 
 @st.composite
@@ -151,7 +157,7 @@ def networks(draw, longest=10**9, most_bits=24_000, varying=False):
     """
     capacity, limit, paused = CAPACITIES.map(constant), LIMITS.map(constant), st.just(())
     if varying:
-        capacity = pieces(CAPACITIES | st.just(0), longest)
+        capacity = varying_capacities(longest)
         limit = pieces(LIMITS | st.just(0), longest)
         paused = outages(longest)
     capacities = {"town": draw(capacity), "farm": draw(capacity)}
@@ -339,7 +345,7 @@ def check_varying(capacities, links, messages, latency_ms=0.0, readings=()):
 @st.composite
 def varying_networks(draw, longest=10**9, most_bits=24_000):
     """Draw cells whose capacity changes, down to nothing, links that go down, and messages of a byte at least."""
-    capacities = {name: draw(pieces(CAPACITIES | st.just(0), longest)) for name in ("town", "farm")}
+    capacities = {name: draw(varying_capacities(longest)) for name in ("town", "farm")}
     link = st.builds(
         FluidLink, st.sampled_from(sorted(capacities)), LIMITS.map(constant), st.just(()) | outages(longest)
     )
