@@ -171,7 +171,8 @@ class Link(Profiled):
     acknowledgement without options. 0: acknowledgements cost nothing."""
     mathis_rtt_ms: Positive | None = None
     """Round-trip time with which TCP's throughput under the link's loss caps the rate of each direction:
-    MSS / RTT * sqrt(3/2) / sqrt(loss), Mathis et al. (1997), with packet_bytes as MSS; null for no cap."""
+    MSS / RTT * sqrt(3/2) / sqrt(loss), Mathis et al. (1997), with packet_bytes as MSS and header_bytes on top; null for
+    no cap."""
     outages: Outages | None = None
     """When the link is down, in both directions; what has been sent arrives all the same."""
     on_outage: Literal["pause", "retry"] = "pause"

@@ -224,7 +224,7 @@ def direction_of(link: LinkSettings, way: str) -> Direction:
     bandwidth, latency, loss = getattr(link, f"{way}link_mbps"), of("latency_ms"), of("loss")
     limit_mbps = float(bandwidth) if isinstance(bandwidth, int | float) else math.inf
     if link.mathis_rtt_ms is not None:
-        cap = rate_limit(link.packet_bytes, link.mathis_rtt_ms / 1000, loss)
+        cap = rate_limit(link.packet_bytes, link.header_bytes, link.mathis_rtt_ms / 1000, loss)
         limit_mbps = min(limit_mbps, math.inf if cap is None else cap / 1e6)
     constant = isinstance(latency, int | float)
     return Direction(

@@ -675,6 +675,13 @@ def test_tcp_is_no_faster_than_its_losses_allow(tmp_path, monkeypatch, carried_b
     assert down == pytest.approx(0.008, abs=2e-9)
 
 
+def test_headers_come_on_top_of_what_tcp_reaches(tmp_path):
+    """Each packet of 1000 bytes takes 1250: 0.8 Mbit/s of payload are 1 Mbit/s on the link."""
+    link = {"uplink_mbps": 100, "uplink_loss": 0.015, "mathis_rtt_ms": 100, "header_bytes": 250}
+    uplink, _ = Country(tmp_path, {"town": link}).ways["town"]
+    assert uplink.direction.bandwidth_mbps == pytest.approx(1.0)
+
+
 def test_a_link_slower_than_its_losses_allow_stays_as_slow(tmp_path):
     link = {"uplink_loss": 0.015, "mathis_rtt_ms": 100}
     assert Country(tmp_path, {"town": link}).ways["town"][0].direction.bandwidth_mbps == BYTE_A_MILLISECOND
