@@ -158,7 +158,8 @@ class Simulation:
                 name = device.name.name
                 shared[name] = channel
                 own_outages = self._network.own_outages(name, link)
-                audience.add(device, own_outages, self._airtimes.get((name, "down")))
+                airtime = self._airtimes.get((name, "down"))
+                audience.add(device, own_outages, airtime, link.acknowledgement_bytes)
             self.channels[channel] = self._network.channel(cell, student, links, audience.receive)
             audience.listen_to(self.channels[channel])
             found[student].append(channel)
