@@ -144,6 +144,14 @@ class Outbox(Settings):
     """Which message goes when another does not fit; the least informative has the lowest mean entropy of samples, and
     of equal ones it is the oldest. Where the cloud predicts, no entropy is known: then it is always the oldest."""
 
+    @field_validator("overflow")
+    @classmethod
+    def _overflows(cls, overflow: str, info: ValidationInfo) -> str:
+        bounds = ("messages", "capacity_bytes")
+        if overflow != "drop_oldest" and all(info.data.get(bound, 0) is None for bound in bounds):
+            raise ValueError("an outbox without bounds never overflows; give messages or capacity_bytes")
+        return overflow
+
     @property
     def bounded(self) -> bool:
         """Whether anything is ever dropped."""
@@ -211,6 +219,21 @@ class Link(Profiled):
     region: Name | None = None
     """The one of `regions` through which the devices reach the cloud."""
 
+    @field_validator("mathis_rtt_ms")
+    @classmethod
+    def _caps_what_loses(cls, mathis_rtt_ms: float | None, info: ValidationInfo) -> float | None:
+        losses = ("loss", "uplink_loss", "downlink_loss")
+        if mathis_rtt_ms is not None and all(info.data.get(loss, 1) in (0, None) for loss in losses):
+            raise ValueError("caps nothing without loss; give loss, uplink_loss or downlink_loss")
+        return mathis_rtt_ms
+
+    @field_validator("retry")
+    @classmethod
+    def _is_tried_again(cls, retry: Retry, info: ValidationInfo) -> Retry:
+        if retry != Retry() and info.data.get("on_outage", "retry") != "retry":
+            raise ValueError("nothing is sent again where on_outage is pause; give `on_outage: retry`")
+        return retry
+
     @field_validator("cell")
     @classmethod
     def _has_constant_limits(cls, cell: str | None, info: ValidationInfo) -> str | None:
@@ -232,7 +255,7 @@ class Cell(Settings):
     updates: Literal["unicast", "multicast"] = "unicast"
     """How versions go down: to each device on its own, or once to all devices that follow one student, at the lowest
     rate, the highest loss and the longest latency among their links, and while none of their regions is down; whose own
-    link is down when it arrives misses it."""
+    link is down when it arrives misses it. The links agree in on_outage, retry and superseded."""
 
 
 class Region(Settings):

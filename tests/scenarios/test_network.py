@@ -152,6 +152,45 @@ def test_what_is_too_large_is_told_with_what_is_allowed(tmp_path, field, value, 
     assert found.startswith(f"groups.lte.link.{field}") and message in found
 
 
+@pytest.mark.parametrize(
+    ("given", "field", "message"),
+    [
+        (
+            {"retry": {"most_attempts": 3}},
+            "retry",
+            "nothing is sent again where on_outage is pause; give `on_outage: retry`",
+        ),
+        (
+            {"mathis_rtt_ms": 50, "uplink_loss": 0},
+            "mathis_rtt_ms",
+            "caps nothing without loss; give loss, uplink_loss or downlink_loss",
+        ),
+    ],
+)
+def test_what_would_have_no_effect_is_a_mistake(given, field, message):
+    assert errors(Link, LINK | given) == [((field,), message)]
+
+
+def test_an_outbox_without_bounds_never_overflows():
+    message = "an outbox without bounds never overflows; give messages or capacity_bytes"
+    assert errors(Outbox, {"overflow": "drop_newest"}) == [(("overflow",), message)]
+    for bound in ("messages", "capacity_bytes"):
+        assert Outbox.model_validate({bound: 0, "overflow": "drop_newest"}).bounded
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"on_outage": "retry", "retry": {"most_attempts": 3}},
+        {"mathis_rtt_ms": 50, "downlink_loss": 0.1},
+    ],
+)
+def test_what_has_an_effect_and_what_is_there_by_default_can_be_written_down(given):
+    link = Link.model_validate(LINK | given)
+    assert Link.model_validate(link.model_dump()) == link
+    assert Link.model_validate(Link.model_validate(LINK).model_dump()) == Link.model_validate(LINK)
+
+
 def test_the_run_has_an_end(tmp_path):
     text = re.sub("duration_s: .*", "duration_s: 1e300", MINIMAL)
     assert told(tmp_path, text) == [("duration_s: 1e300", f"duration_s: 1.0e+300: {MOST_S}")]
