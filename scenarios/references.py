@@ -79,14 +79,11 @@ def _disagreements(groups: Mapping[str, Group], cells: Mapping[str, Cell]) -> li
         links = {name: group.link for name, group in groups.items() if group.link.cell == cell}
         for field in DONE_TOGETHER:
             values = {name: getattr(link, field) for name, link in links.items()}
-            first = next(iter(values), None)
-            others = [name for name, value in values.items() if value != values[first]]
+            why = f"since the devices of cell {cell!r} get versions together (multicast)"
             found += [
-                (
-                    ("groups", name, "link", field),
-                    f"must be that of {first!r}, since the devices of cell {cell!r} get versions together (multicast)",
-                )
-                for name in others
+                (("groups", name, "link", field), f"must be that of {next(iter(values))!r}, {why}")
+                for name, value in values.items()
+                if value != next(iter(values.values()))
             ]
     return found
 

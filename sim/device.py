@@ -183,13 +183,13 @@ class Device:
         self.counts.uploaded -= message.samples
         self.counts.lost_by_uplink += message.samples
         if message.asks:
-            self._stop_waiting(message)
+            self.give_up_question(message)
 
     def _not_received(self, message: Message) -> None:
         if message.kind == "answer":
-            self._stop_waiting(message)
+            self.give_up_question(message)
 
-    def _stop_waiting(self, message: Message) -> None:
+    def give_up_question(self, message: Message) -> None:
         """Lose the batch that a question or an answer is about, unless a crash has done so."""
         assert message.batch is not None
         asked = self._open.pop(message.batch, None)

@@ -21,7 +21,7 @@ BATCHES = pa.schema(
         ("group", pa.string()),
         ("batch", pa.int64()),  # counts the device's arrivals from 0
         # predicted, dropped (no room or too late), damaged (no image could be read), missed (the device was away),
-        # lost (in a crash, or a link never delivers the question to the cloud or its answer), or at the end of the run
+        # lost (in a crash, or the question that it was to the cloud will never be answered), or at the end of the run
         # queued or in_progress
         ("status", pa.string()),
         ("arrival_s", pa.float64()),
@@ -149,10 +149,8 @@ DEVICES = pa.schema(
         ("samples_dropped", pa.int64()),
         ("samples_damaged", pa.int64()),  # their images could not be read
         ("samples_missed", pa.int64()),  # they came while the device was away
-        (
-            "samples_lost",
-            pa.int64(),
-        ),  # in crashes, or links never deliver the question to the cloud or its answer
+        # In crashes, or as questions to the cloud that will never be answered.
+        ("samples_lost", pa.int64()),
         ("samples_correct", pa.int64()),
         # Handed to the uplink, but for those of the next line: delivered, on their way or waiting for their turn.
         ("samples_uploaded", pa.int64()),
@@ -164,7 +162,7 @@ DEVICES = pa.schema(
         ("samples_withheld", pa.int64()),
         ("samples_waiting", pa.int64()),  # for the budget
         # Of those uploaded, what was delivered and came to nothing: there was no room in the cloud's inbox; the cloud
-        # was down, or crashed while they were in its inbox. A batch that waits for an answer stays in progress.
+        # was down, or crashed while they were in its inbox.
         ("samples_refused", pa.int64()),
         ("samples_lost_by_cloud", pa.int64()),
         ("present_s", pa.float64()),  # a stay ends with the batch that is in progress when the device leaves

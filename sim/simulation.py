@@ -134,6 +134,7 @@ class Simulation:
                 self._streams.generator,
                 receivers,
                 shared,
+                lambda message: self.devices[message.device].give_up_question(message),
             )
 
     def _receivers(self) -> tuple[dict[str, list[str]], dict[str, str]]:
