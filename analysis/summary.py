@@ -12,14 +12,14 @@ import pandas as pd
 
 from analysis.intervals import ratio_interval, weighted_quantiles
 from analysis.reading import read_manifest, read_predicted, read_table
-from analysis.traffic import ledgers, traffic_by_device
+from analysis.traffic import candidates_by_device, ledgers, traffic_by_device
 from analysis.units import shift_name
 from sim.results import ENERGY, SUMMARY
 
 _UNPREDICTED = ("dropped", "missed", "lost", "queued", "in_progress")
 _LATER = {  # counters of samples that are not in every result folder
     f"samples_{state}": f"{state}_samples"
-    for state in ("damaged", "withheld", "waiting", "refused", "lost_by_cloud")
+    for state in ("damaged", "lost_by_uplink", "withheld", "waiting", "refused", "lost_by_cloud")
 }
 _ENERGY = [f"energy_{part}_j" for part in ENERGY]
 
@@ -35,7 +35,8 @@ def write_summary(folder: Path) -> dict[str, Any]:
 def summarise(folder: Path) -> dict[str, Any]:
     """Compute the summary of one strategy's run, finished or interrupted.
 
-    Accuracies are online accuracies, correct / predicted samples, as shares; sizes are bytes, times seconds.
+    Accuracies are online accuracies, correct / predicted samples, as shares; sizes are bytes, times seconds. The upload
+    share is that of the samples that devices predicted or asked the cloud about.
     What does not exist (an accuracy without predictions, staleness without updates) is None.
     """
     manifest = read_manifest(folder)
@@ -49,7 +50,7 @@ def summarise(folder: Path) -> dict[str, Any]:
         **_accuracies(predicted),
         **_samples(folder, predicted),
         **links,
-        "upload_share": _ratio(links["uploaded_samples"], int(predicted["samples"].sum())),
+        "upload_share": _ratio(links["uploaded_samples"], int(candidates_by_device(folder).sum())),
         **_timing(predicted, anything_published=updates["updates_published"] > 0),
         **updates,
         **_cloud(folder, float(manifest["simulated_s"])),

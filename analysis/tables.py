@@ -18,7 +18,7 @@ import pandas as pd
 
 from analysis.intervals import ratio_interval, weighted_quantiles
 from analysis.reading import Source, read_predicted, read_scenario, read_table, with_tables
-from analysis.traffic import traffic_by_device
+from analysis.traffic import candidates_by_device, traffic_by_device
 from analysis.units import shift_name
 
 ALL = "(all)"
@@ -149,7 +149,9 @@ def _cost_rows(folder: Path) -> pd.DataFrame:
     for group in (ALL, *read_scenario(folder)["groups"]):
         members = devices if group == ALL else devices[devices["group"] == group]
         accuracy = ratio_interval(members["correct"], members["samples"])
-        predicted, uploaded = int(members["samples"].sum()), int(members["uploaded"].sum())
+        predicted, uploaded, candidates = (
+            int(members[column].sum()) for column in ("samples", "uploaded", "candidates")
+        )
         rows.append(
             {
                 "group": group,
@@ -162,18 +164,19 @@ def _cost_rows(folder: Path) -> pd.DataFrame:
                 "downlink_bytes": int(members["down"].sum() + (to_several if group == ALL else 0)),
                 "uplink_bytes_per_device": members["up"].sum() / len(members) if len(members) else math.nan,
                 "uploaded_samples": uploaded,
-                "upload_share": uploaded / predicted if predicted else math.nan,
+                "upload_share": uploaded / candidates if candidates else math.nan,
             }
         )
     return pd.DataFrame(rows)
 
 
 def _cost_by_device(folder: Path, traffic: pd.DataFrame) -> pd.DataFrame:
-    """One row per device: group, samples predicted, correct and uploaded, bytes sent up and down."""
+    """One row per device: group, samples predicted, correct, uploaded and candidates for that, bytes up and down."""
     devices = read_table(folder, "devices", ["device", "group"]).set_index("device")
     predicted = read_predicted(folder, ["device", "samples", "correct"]).groupby("device").sum()
     sent = traffic[["uploaded", "up", "down"]]
-    known = predicted.join(sent, how="outer").reindex(devices.index)
+    candidates = candidates_by_device(folder).rename("candidates")
+    known = predicted.join([sent, candidates], how="outer").reindex(devices.index)
     return devices.join(known.fillna(0))
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from scenarios import catalogue
 from scenarios.profile import Profiled
-from scenarios.settings import NonNegative, Settings, increasing
+from scenarios.settings import Duration, Milliseconds, NonNegative, Seconds, Settings, increasing
 
 if TYPE_CHECKING:
     from models.update_codecs import Base as UpdateCodec
@@ -18,7 +18,7 @@ else:
     UpdateCodec = catalogue.tagged_by_field(catalogue.UPDATE_CODECS, "codec")
     Discipline = catalogue.tagged_by_field(catalogue.DISCIPLINES, "discipline")
 
-Interval = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
+Interval = Annotated[Duration, Field(ge=0.001)]
 
 
 class Inbox(Settings):
@@ -47,9 +47,9 @@ class Autoscaling(Settings):
     waiting_per_accelerator: NonNegative = 1.0
     """Another one is started when more steps and uploads than this wait for each; what waits for a step of its own
     student does not count, since no accelerator could help it."""
-    start_up_s: NonNegative = 0.0
+    start_up_s: Seconds = 0.0
     """From the decision to the moment at which it can take a step; it is paid for all the while."""
-    idle_s: NonNegative = 60.0
+    idle_s: Seconds = 60.0
     """One that has been idle for so long is stopped."""
 
 
@@ -61,14 +61,14 @@ class Crashes(Settings):
     """
 
     at_s: Annotated[
-        tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...],
+        tuple[Annotated[Duration, Field(gt=0)], ...],
         Field(strict=False),
         AfterValidator(increasing),
     ] = ()
     """Moments of crashes; one at which the cloud is down already does nothing."""
     mean_up_s: Interval | None = None
     """Mean of the exponential time from the start, and from each restart, to a crash; null for none by chance."""
-    restart_s: NonNegative
+    restart_s: Seconds
     """From a crash to the moment at which the cloud is back."""
     checkpoint_every_s: Interval | None = None
     """A checkpoint is taken at every multiple of this, and is complete when the steps that run then are done; null for
@@ -90,7 +90,7 @@ class Cloud(Profiled):
     """Steps that can run at a time; steps of one student never overlap."""
     gflops: Annotated[float, Field(ge=1e-6)]
     """Sustained throughput of each accelerator in 10^9 floating-point operations per second."""
-    overhead_ms: NonNegative = 0.0
+    overhead_ms: Milliseconds = 0.0
     """Fixed cost of each step."""
     update_codec: UpdateCodec = Field(default="fp16", validate_default=True)
     """How the edge model's normalisation state is encoded for the way down."""

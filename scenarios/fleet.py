@@ -11,7 +11,7 @@ from scenarios.budgets import UploadQuality
 from scenarios.life import DeviceClock, Life
 from scenarios.network import Link
 from scenarios.profile import Profiled
-from scenarios.settings import Name, NonNegative, Positive, Settings
+from scenarios.settings import Milliseconds, Name, NonNegative, Positive, Seconds, Settings
 from scenarios.world import Shift, Stream
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Compute(Profiled):
 
     gflops: Annotated[float, Field(ge=1e-6)]
     """Sustained throughput in 10^9 floating-point operations per second; `.inf` for instant passes."""
-    overhead_ms: NonNegative = 0.0
+    overhead_ms: Milliseconds = 0.0
     """Fixed cost of each batch."""
     memory_mb: Positive | None = None
     """Working memory, 10^6 bytes; null where it is not known. It is told, and limits nothing."""
@@ -44,7 +44,7 @@ class Queue(Settings):
     """Batches that can wait, beside the one in progress."""
     overflow: Literal["drop_oldest", "drop_newest"] = "drop_oldest"
     """Which batch a full queue loses when another arrives."""
-    skip_after_s: NonNegative | None = None
+    skip_after_s: Seconds | None = None
     """A batch that arrived longer ago than this when its turn comes is dropped; left out, none is too old."""
 
 

@@ -7,18 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from scenarios.settings import NonNegative, Settings, increasing
+from scenarios.settings import Duration, Seconds, Settings, increasing, number_text
 
-Moment = Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
+Moment = Annotated[Duration, Field(ge=1e-6)]
 """Seconds after the start of the run, or a duration in seconds."""
 
 
 class Spread(Settings):
     """A moment that each device draws for itself, uniformly."""
 
-    from_s: NonNegative
+    from_s: Seconds
     """The earliest."""
-    to_s: NonNegative
+    to_s: Seconds
     """The latest."""
 
     @field_validator("to_s")
@@ -26,7 +26,7 @@ class Spread(Settings):
     def _comes_later(cls, to_s: float, info: ValidationInfo) -> float:
         from_s = info.data.get("from_s")
         if from_s is not None and to_s < from_s:
-            raise ValueError(f"must not be before from_s, {from_s:.15g}")
+            raise ValueError(f"must not be before from_s, {number_text(from_s)}")
         return to_s
 
 
@@ -42,7 +42,7 @@ def _at(value: Any) -> Any:
     return value
 
 
-Spreading = Annotated[Spread, BeforeValidator(_at, json_schema_input_type=NonNegative | Spread)]
+Spreading = Annotated[Spread, BeforeValidator(_at, json_schema_input_type=Seconds | Spread)]
 """A spread, or a number of seconds for one moment that all devices share."""
 
 
@@ -81,7 +81,7 @@ class Life(Settings):
     def _joins_first(cls, leaves_s: Spread | None, info: ValidationInfo) -> Spread | None:
         joins_s: Spread | None = info.data.get("joins_s")
         if leaves_s is not None and joins_s is not None and leaves_s.from_s <= joins_s.to_s:
-            raise ValueError(f"must be later than joins_s, {joins_s.to_s:.15g}")
+            raise ValueError(f"must be later than joins_s, {number_text(joins_s.to_s)}")
         return leaves_s
 
     @field_validator("mean_present_s")

@@ -12,7 +12,7 @@ from scenarios.budgets import Budget
 from scenarios.cloud import Cloud
 from scenarios.fleet import Group
 from scenarios.network import Cell, Region
-from scenarios.settings import Name, Settings, increasing
+from scenarios.settings import Duration, Name, Settings, increasing, number_text
 
 if TYPE_CHECKING:
     from models.datasets import Base as DataSetSource
@@ -85,7 +85,7 @@ class Scenario(Settings):
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seeds every random stream of the run."""
-    duration_s: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
+    duration_s: Annotated[Duration, Field(ge=1e-6)]
     """Simulated time at which the run ends."""
     data: DataSetSource
     models: Models
@@ -104,7 +104,7 @@ class Scenario(Settings):
     """What devices may upload, by name; a group says in `budget` which holds for its devices."""
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
     resets_s: Annotated[
-        tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...],
+        tuple[Annotated[Duration, Field(gt=0)], ...],
         Field(strict=False),
         BeforeValidator(_at_shifts),
         WithJsonSchema(
@@ -162,6 +162,7 @@ class Scenario(Settings):
         duration_s = info.data.get("duration_s")
         if resets_s and duration_s is not None and resets_s[-1] >= duration_s:
             raise ValueError(
-                f"must lie before the end of the run at {duration_s:g} s, unlike {resets_s[-1]:g}"
+                f"must lie before the end of the run at {number_text(duration_s)} s, unlike "
+                f"{number_text(resets_s[-1])}"
             )
         return resets_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import textwrap
 from collections.abc import Callable
 from functools import cache
@@ -98,11 +99,16 @@ def _resolve(
         raise ValueError(f"not the path of a {kind}: {error}") from error
 
 
+def number_text(value: float) -> str:
+    """Return a number with all the digits that tell it from others, as short as can be."""
+    return repr(float(value)).removesuffix(".0")
+
+
 def increasing(times: tuple[float, ...]) -> tuple[float, ...]:
     """Return times as they are; ValueError unless each is later than the one before."""
     for before, after in pairwise(times):
         if after <= before:
-            raise ValueError(f"must increase, but {before:.15g} is followed by {after:.15g}")
+            raise ValueError(f"must increase, but {number_text(before)} is followed by {number_text(after)}")
     return times
 
 
@@ -114,6 +120,39 @@ ExistingFolder = Annotated[Path, Field(strict=False), AfterValidator(existing_fo
 Positive = Annotated[float, Field(gt=0)]
 """A float above zero; `.inf` stands for no limit."""
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+LONGEST_S = 1e9
+"""Thirty years. Beyond what anybody simulates, and where nanoseconds are still whole numbers of a sensible size."""
+FASTEST_MBPS = 1e9
+"""A petabit per second: more is as good as no limit."""
+MOST_BYTES = 10**9
+"""A gigabyte: of headers, overheads and the like of one packet or message."""
+
+Duration = Annotated[float, Field(le=LONGEST_S, allow_inf_nan=False)]
+"""Seconds; whoever uses it says what the least is."""
+Seconds = Annotated[Duration, Field(ge=0)]
+"""Seconds from 0 on."""
+Milliseconds = Annotated[float, Field(ge=0, le=1000 * LONGEST_S, allow_inf_nan=False)]
+"""Milliseconds from 0 on."""
+Bandwidth = Annotated[float, Field(le=FASTEST_MBPS, allow_inf_nan=False)]
+"""10^6 bits per second; whoever uses it says what the least is."""
+Bytes = Annotated[int, Field(ge=0, le=MOST_BYTES)]
+"""Bytes from 0 on."""
+
+
+def at_most(most: float, stands_for: str) -> AfterValidator:
+    """Return what allows a number up to `most`, and `.inf`, which stands for something."""
+
+    def check(value: float) -> float:
+        if most < value < math.inf:
+            raise ValueError(f"must be at most {number_text(most)}, or .inf for {stands_for}")
+        return value
+
+    return AfterValidator(check)
+
+
+Limit = Annotated[Positive, at_most(FASTEST_MBPS, "no limit")]
+"""10^6 bits per second; `.inf` stands for no limit."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 """Letters, digits, '.', '_' and '-': it becomes part of file names."""

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from scenarios import catalogue
-from scenarios.settings import Settings
+from scenarios.settings import Duration, Settings
 
 
 def _known_corruption(name: str) -> str:
@@ -64,9 +64,7 @@ class Shift(Settings):
     """Makes a ramp: from `severity` to this one in whole steps of equal length, upwards or downwards."""
     severity: Severity = Field(default=0, validate_default=True)
     """1 (mild) to 5 (severe), or 0 for clean images, which goes with `none`, `mix` and either end of a ramp."""
-    duration_s: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)] | None = Field(
-        default=None, validate_default=True
-    )
+    duration_s: Annotated[Duration, Field(ge=1e-6)] | None = Field(default=None, validate_default=True)
     """How long it lasts; left out, it lasts until the end (allowed for the last shift only, and not for a ramp)."""
 
     @property

@@ -19,9 +19,11 @@ Accuracy: times are counted in 2^-48 ns, ends rounded up; service in the work of
 rounded down. So a cell never serves more than its capacity, and no message ends early. The backlogs of two such
 systems never drift further apart by themselves, so errors only add up: after k events of a busy period a message
 ends late by less than k 2^-47 ns times the quotient of the cell's capacity and the message's last rate (0.004 ns
-after 10^9 events at a thousandth of the capacity). What is told is that end rounded up to a whole nanosecond. Where an
-outage begins or the capacity changes, so little would make a message that has just been sent wait, or fail: what lacks
-less than 2^-20 ns then has ended.
+after 10^9 events at a thousandth of the capacity). What is told is that end rounded up to a whole nanosecond, but for
+what lacks no more than 2^-20 ns of one: as long as errors have not added up to more, a message that ends at a whole
+nanosecond is not late by another one, and what comes at that very moment finds its link free. Where an outage begins or
+the capacity changes, so little would make a message that has just been sent wait, or fail: there too what lacks no more
+than 2^-20 ns has ended.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from typing import TYPE_CHECKING
 
 from sim.clock import SECOND, Clock, Moment
 from sim.outages import Watch, next_attempt
+from sim.transfer import Failure
 
 if TYPE_CHECKING:
     import simpy
@@ -46,6 +49,8 @@ WORK = 8 * SECOND << FRACTION
 """What a byte is in the unit of service: one bit per second during 2^-48 ns."""
 SLACK = FRACTION - 20
 """Binary digits of 2^-20 ns."""
+GRACE = 1 << SLACK
+"""What happens so soon after a whole nanosecond, in 2^-48 ns, is told to have happened then."""
 NEVER = 1 << 200
 """Later than any time."""
 
@@ -129,15 +134,15 @@ class Cell:
         """Work out what has happened by `now`, in nanoseconds; nothing else happens, whoever asks."""
         if self._accepted:
             for share, transfer in self._accepted:
-                time = transfer.ready_at << FRACTION
-                if self._next <= time:
-                    self._advance(time)
+                time = transfer.queued_at << FRACTION
+                if self._next <= time + GRACE:
+                    self._advance(time + GRACE)
                 if share.transfer is None:
                     self._serve(time)
-                    self._take(share, transfer, transfer.ready_at)
+                    self._take(share, transfer, transfer.queued_at)
                     self._share_out()
             self._accepted.clear()
-        time = now << FRACTION
+        time = (now << FRACTION) + GRACE
         if self._next <= time:
             self._advance(time)
 
@@ -159,10 +164,12 @@ class Cell:
             sent(transfer)
         self._ended.clear()
         if self._engaged and self._next < NEVER:
-            self._watch(-(-self._next >> FRACTION))
+            self._watch(_told(self._next))
 
     def _serve(self, time: int) -> None:
-        """Let service go on until `time`, in 2^-48 ns."""
+        """Let service go on until `time`, in 2^-48 ns, unless it has gone on for a moment's grace longer."""
+        if time <= self._time:
+            return
         elapsed, self._time = time - self._time, time
         for tier in self._tiers:
             if tier.count:
@@ -172,7 +179,7 @@ class Cell:
         """Let happen what happens by itself by `time`, in 2^-48 ns."""
         while (now := self._next) <= time:
             self._serve(now)
-            moment = -(-now >> FRACTION)
+            moment = _told(now)
             disturbed = self._disturbed_at <= now
             for tier in self._tiers:
                 if tier.count:
@@ -220,8 +227,10 @@ class Cell:
         """Note the end of a message, and return the one that waits for it."""
         transfer.sent_at = moment
         self._ended.append((share.access.sent, transfer))
+        if share.access.ended is not None:
+            share.access.ended(transfer)
         following = transfer.following
-        return None if following is None or following.ready_at >= moment else following
+        return None if following is None or following.queued_at >= moment else following
 
     def _release(self, share: CellShare, following: Transfer | None, moment: int) -> None:
         """Let a share go on with the message that waits, or rest."""
@@ -294,15 +303,11 @@ class Cell:
                 self._turn_at(share, up)
             return
         assert share.watch is not None  # or there would be no outage
-        transfer.waste(wasted)
         share.left = share.whole
-        time, transfer.attempts, goes_on = next_attempt(
-            moment, transfer.attempts, retry, share.watch, self._until
-        )
+        time, attempts, goes_on = next_attempt(moment, transfer.attempts, retry, share.watch, self._until)
+        transfer.fail_attempt(Failure(moment, wasted, attempts, goes_on))
         if time != moment:
             transfer.pause(moment, time)
-        if not goes_on:
-            transfer.give_up(share.whole // WORK)
         if time is not None:
             self._turn_at(share, time)
 
@@ -338,6 +343,11 @@ class Cell:
             self._next = min(first, self._disturbed_at)
         else:
             self._disturbed_at = NEVER
+
+
+def _told(time: int) -> int:
+    """Return as what nanosecond a time in 2^-48 ns is told: rounded up, unless it is that little above one."""
+    return -((GRACE - time) >> FRACTION)
 
 
 class CellShare:
@@ -382,7 +392,7 @@ class CellShare:
         """Start a message now, unless another of the link is active: then it waits as the one that follows."""
         cell = self.cell
         cell._accepted.append((self, transfer))  # to be worked out later
-        cell._watch(transfer.ready_at)
+        cell._watch(transfer.queued_at)
 
     def catch_up(self, now: int) -> None:
         """Work out which messages have started and ended by `now`."""

@@ -39,6 +39,7 @@ class Job:
     Attributes:
         number: counts the run's steps.
         ready_at: when the upload that completed its samples arrived.
+        question: the message that it answers, if any.
 
     """
 
@@ -46,6 +47,7 @@ class Job:
     step: Step
     ready_at: int
     epoch: int
+    question: Message | None = None
     work: Work | None = None
     start_at: int = 0
     finish_at: int = 0
@@ -71,6 +73,8 @@ class Cloud:
         table, events: the rows of steps, and of what becomes of the cloud itself.
         generator: returns the random stream of a given name.
         receivers: the downlinks over which the versions of each student go; those of its devices where it has none.
+        shared: of devices that get versions together with others, the name of that downlink.
+        unanswered: called with each question that never will be answered.
         epoch: how often it has begun anew.
         newest: the newest update of each student, as it was sent.
         refused, lost: of each device, samples that arrived and found no room, or were lost to a crash before the
@@ -91,6 +95,8 @@ class Cloud:
     events: Table
     generator: Callable[[str], np.random.Generator]
     receivers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+    unanswered: Callable[[Message], None] = lambda _: None
     epoch: int = 0
     waiting: list[Job] = field(default_factory=list)
     running: dict[str, Job] = field(default_factory=dict)
@@ -129,7 +135,7 @@ class Cloud:
         What was sent before a reset is not learnt from; a device that waits for an answer gets one all the same.
         """
         if self.crashes is not None and self.crashes.down:
-            self.lost[message.device] += message.samples
+            self._lose(message)
             return
         if message.epoch != self.epoch and not message.asks:
             return
@@ -144,6 +150,7 @@ class Cloud:
         self._dispatch()
         for refused in self.inbox.trim():
             self.refused[refused.device] += refused.samples
+            self._leave_unanswered(refused)
 
     def begin_anew(self, agent: CloudAgent, versions: Mapping[str, VersionLog]) -> None:
         """Go on with a fresh agent; of the steps of the one before it, answers alone are still wanted."""
@@ -158,7 +165,8 @@ class Cloud:
 
     def _take_in(self, message: Message, arrival: int) -> None:
         for step in self.agent.receive(self._decode(message, arrival)):
-            self.waiting.append(Job(next(self._numbers), step, arrival, self.epoch))
+            question = message if step.kind == "answer" else None
+            self.waiting.append(Job(next(self._numbers), step, arrival, self.epoch, question))
 
     def _decode(self, message: Message, arrival: int) -> Upload:
         if message.kind == "statistics":
@@ -265,12 +273,16 @@ class Cloud:
             self._send(update, receiver)
 
     def _catch_up(self, message: Message) -> None:
-        """Send a device that has joined the newest version, unless it says that it holds it, or it is on its way."""
+        """Send a device that has joined the newest version, unless it says that it holds it, or it is on its way.
+
+        What is on its way to several devices reaches this one too, if it is still there then; or else it joins again.
+        """
         update = self.newest.get(self._student_of[message.device])
         if update is None or update.version is None or not self.settings.catches_up:
             return
         held = int.from_bytes(message.payload, "little")
-        on_its_way = (transfer.content for transfer in self.downlinks[message.device].unfinished)
+        ways = {message.device, self.shared.get(message.device, message.device)}
+        on_its_way = (transfer.content for way in ways for transfer in self.downlinks[way].unfinished)
         if update.version > held and not any(each.state is update.state for each in on_its_way):
             self._send(update, message.device)
 
@@ -290,12 +302,22 @@ class Cloud:
         self._checkpoints.fall_back(self._numbers_running())
         for job in (*self.running.values(), *self.waiting):
             self._record(job, "lost")
+            if job.question is not None:
+                self._leave_unanswered(job.question)
         self.running, self.waiting = {}, []
         if self.inbox is not None:
             for message in self.inbox.lose():
-                self.lost[message.device] += message.samples
+                self._lose(message)
         self.accelerators.begin_anew()
         self._note("crashed")
+
+    def _lose(self, message: Message) -> None:
+        self.lost[message.device] += message.samples
+        self._leave_unanswered(message)
+
+    def _leave_unanswered(self, message: Message) -> None:
+        if message.asks:
+            self.unanswered(message)
 
     def restart(self) -> None:
         """Go on from the last checkpoint; the devices keep what they hold."""

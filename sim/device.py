@@ -39,7 +39,7 @@ class Counts:
     """Samples of one device.
 
     At any time arrived = predicted + queued + in_progress + dropped + damaged + missed + lost.
-    Of those that are kept, all but what a reset or a crash overtakes is uploaded, withheld or waiting.
+    Of those that are kept, all but what a reset or a crash overtakes is uploaded, lost_by_uplink, withheld or waiting.
     """
 
     arrived: int = 0
@@ -52,6 +52,7 @@ class Counts:
     lost: int = 0
     correct: int = 0
     uploaded: int = 0
+    lost_by_uplink: int = 0
     withheld: int = 0
     waiting: int = 0
 
@@ -104,9 +105,11 @@ class Device:
     _open: dict[int, Asked] = field(default_factory=dict)
     _pass: tuple[int, int] | None = None  # start and end of the forward pass that it is at, in nanoseconds
 
-    def connect(self, uplink: Link) -> None:
-        """Give it its uplink, once the other end exists."""
+    def connect(self, uplink: Link, downlink: Link) -> None:
+        """Give it its uplink, once the other end exists; it learns what never arrives over either link."""
         self.uplink = uplink
+        uplink.gone = self._not_sent
+        downlink.gone = self._not_received
         self.uploads = Uploads(self.name.name, self.settings, self.counts, uplink, self.budget)
 
     def start(self) -> None:
@@ -174,6 +177,24 @@ class Device:
         if self.versions is not None and newest is not None:
             message = joining(self.name.name, newest, self.epoch)
             self.uplink.send(len(message.payload), message)
+
+    def _not_sent(self, message: Message) -> None:
+        """Take back that samples were uploaded, and wait no longer for an answer to a question."""
+        self.counts.uploaded -= message.samples
+        self.counts.lost_by_uplink += message.samples
+        if message.asks:
+            self.give_up_question(message)
+
+    def _not_received(self, message: Message) -> None:
+        if message.kind == "answer":
+            self.give_up_question(message)
+
+    def give_up_question(self, message: Message) -> None:
+        """Lose the batch that a question or an answer is about, unless a crash has done so."""
+        assert message.batch is not None
+        asked = self._open.pop(message.batch, None)
+        if asked is not None:
+            self._lose(asked)
 
     def _lose(self, asked: Asked) -> None:
         self.counts.in_progress -= len(asked.batch)

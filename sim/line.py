@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sim.clock import SECOND
 from sim.outages import Watch, next_attempt
 from sim.timeline import Timeline, interrupted
+from sim.transfer import Failure
 
 if TYPE_CHECKING:
     from scenarios.network import Retry
@@ -60,9 +61,9 @@ class Line:
         """Work out a message's turn and its end, or that it has none."""
         if self._free_at is None:
             return  # what is before it never ends
-        if self._free_at <= transfer.ready_at:
-            self._free_at = transfer.ready_at
-            self._work = self._timeline.work_until(transfer.ready_at)
+        if self._free_at <= transfer.queued_at:
+            self._free_at = transfer.queued_at
+            self._work = self._timeline.work_until(transfer.queued_at)
         transfer.start_at = self._free_at
         if self._watch is None or self._access.retry is None:
             self._work += transfer.wire_bytes * BYTE
@@ -82,9 +83,9 @@ class Line:
 
     def _attempt(self, transfer: Transfer, begin: int, watch: Watch, retry: Retry) -> int | None:
         """Send until an attempt comes through or is the last, and return when that is."""
-        timeline, size = self._timeline, transfer.wire_bytes
-        whole = size * BYTE
+        timeline, whole = self._timeline, transfer.wire_bytes * BYTE
         time: int | None = begin
+        made = 1  # attempts
         while time is not None and time < self._until:
             outage = watch.next(time)
             end = self._time_of(self._work + whole, time)
@@ -94,16 +95,14 @@ class Line:
             failed_at = max(time, outage.down)
             if failed_at >= self._until:
                 return None
-            transfer.waste((timeline.work_until(failed_at) - self._work) // BYTE)
-            time, transfer.attempts, goes_on = next_attempt(
-                failed_at, transfer.attempts, retry, watch, self._until
-            )
+            wasted = (timeline.work_until(failed_at) - self._work) // BYTE
+            time, made, goes_on = next_attempt(failed_at, made, retry, watch, self._until)
+            transfer.foresee(Failure(failed_at, wasted, made, goes_on))
             if time != failed_at:
                 transfer.pause(failed_at, time)
             if time is not None:
                 self._work = timeline.work_until(time)
             if not goes_on:
-                transfer.give_up(size)
                 return time
         return None
 

@@ -76,6 +76,8 @@ class Access:
         limit: bits per second on its own account; None for no limit.
         latency: from the end of a message to its arrival at least, in nanoseconds.
         sent: called at most so long after the end of a message.
+        ended: called with a message that has ended, before the next one is looked for: one that waits in an outbox then
+            follows it; None where nothing does.
         outages: when the link is down; None for never.
         retry: what happens to a message that an outage meets: it is sent again, or for None goes on afterwards.
 
@@ -84,6 +86,7 @@ class Access:
     limit: int | None
     latency: int
     sent: Sent
+    ended: Sent | None = None
     outages: Outages | None = None
     retry: Retry | None = None
 
@@ -119,6 +122,7 @@ class Link:
         receive: called with the content of each message when it arrives.
         observe: called with each transfer when it has arrived, or will not.
         arrived: called with each transfer that has arrived besides, to acknowledge it; None for nobody.
+        gone: called with the content of each message that never will; None for nobody.
         measures_rate: whether to note how fast messages go.
         rate: bits per second that its sender can expect: those of the last message that has arrived, where they are
             measured, and before any the link's own; None for no limit.
@@ -148,6 +152,7 @@ class Link:
         "arrived",
         "clock",
         "direction",
+        "gone",
         "measures_rate",
         "observe",
         "rate",
@@ -175,6 +180,7 @@ class Link:
         self.receive = receive
         self.observe = observe
         self.arrived: Callable[[Transfer], None] | None = None
+        self.gone: Callable[[Any], None] | None = None
         self._loss = self._jitter = self._propagation = None
         if direction.loss or direction.jitter_ms or direction.latency is not None:
             loss, jitter, latency = spawn(generator(), 3)  # so that a change of one leaves the other's draws
@@ -186,8 +192,8 @@ class Link:
         self._bits_per_second = bits_per_second(direction.bandwidth_mbps)
         self._outbox = outbox
         self._carried: Transfer | None = None  # which the outbox has let go, and the link still sends
-        told_within = self._latency if outbox is None else 0
-        access = Access(self._bits_per_second, told_within, self._depart, outages, retry)
+        told_within, ended = (self._latency, None) if outbox is None else (0, self._let_follow)
+        access = Access(self._bits_per_second, told_within, self._depart, ended, outages, retry)
         self._share = None if sharing is None else sharing.join(access)
         self._oldest: Transfer | None = None
         self._newest: Transfer | None = None
@@ -203,6 +209,7 @@ class Link:
             self._share.catch_up(self.clock.time)
         transfer = self._oldest
         while transfer is not None:
+            transfer.catch_up(self.clock.time)
             yield transfer
             transfer = transfer.following
         if self._outbox is not None:
@@ -254,7 +261,12 @@ class Link:
     def _drop(self, transfers: list[Transfer]) -> None:
         for transfer in transfers:
             self._dropped += transfer.wire_bytes
-            self.observe(transfer)
+            self._lose(transfer)
+
+    def _lose(self, transfer: Transfer) -> None:
+        self.observe(transfer)
+        if self.gone is not None:
+            self.gone(transfer.content)
 
     def acknowledge(self, size: int, content: Any) -> Transfer:
         """Hand over an acknowledgement of `size` bytes, all headers: it passes by an outbox, and no packet is lost."""
@@ -269,15 +281,11 @@ class Link:
         Within a busy period, each end is the period's start plus all work since divided by the rate, rounded up once:
         rounding never accumulates.
         """
-        if self._newest is None:
-            self._oldest = transfer
-        else:
-            self._newest.following = transfer
-        self._newest = transfer
+        self._append(transfer)
         if self._share is not None:
             self._share.accept(transfer)
             return
-        start, ready, rate = self._free_at, transfer.ready_at, self._bits_per_second
+        start, ready, rate = self._free_at, transfer.queued_at, self._bits_per_second
         if start <= ready:
             start = self._busy_from = ready
             self._busy_bits = 0
@@ -287,6 +295,13 @@ class Link:
             end = self._free_at = self._busy_from - (-bits * SECOND // rate)
         transfer.sent_at = end
         self._depart(transfer)
+
+    def _append(self, transfer: Transfer) -> None:
+        if self._newest is None:
+            self._oldest = transfer
+        else:
+            self._newest.following = transfer
+        self._newest = transfer
 
     def _depart(self, transfer: Transfer) -> None:
         """Schedule the arrival of a transfer, since it is known when its last bit leaves."""
@@ -311,8 +326,19 @@ class Link:
         self._last_delivery = max(delivery, self._last_delivery)
         return self._last_delivery
 
+    def _let_follow(self, transfer: Transfer) -> None:
+        """Let the outbox say who is behind a message that has ended, if it has let go that one."""
+        if transfer is self._carried:
+            assert self._outbox is not None
+            following = self._carried = self._outbox.take()
+            if following is not None:
+                self._append(following)
+
     def _take_turns(self) -> None:
-        """Let the outbox say who is the next, as often as what it has let go is sent by now."""
+        """Let the outbox say who is the next, as often as what it has let go is sent by now.
+
+        A cell asks by itself, since the next one begins at the exact end of the one before.
+        """
         assert self._outbox is not None
         now = self.clock.time
         if self._share is not None:
@@ -322,7 +348,6 @@ class Link:
         ):
             following = self._carried = self._outbox.take()
             if following is not None:
-                following.ready_at = now
                 self._launch(following)
 
     def deliver(self, transfer: Transfer) -> None:
@@ -332,11 +357,14 @@ class Link:
             self._newest = None
         else:
             transfer.following = None  # who keeps the transfer does not keep all that came after it
+        if transfer.failures is not None:
+            transfer.catch_up(self.clock.time)
         if transfer.retransmitted_bytes:
             self._lost += transfer.retransmitted_bytes
         if transfer.fails:
             transfer.fate = "failed"
-            self.observe(transfer)
+            self._dropped += transfer.payload_bytes + transfer.header_bytes
+            self._lose(transfer)
             return
         if self.measures_rate:
             self._measure(transfer)

@@ -29,9 +29,10 @@ def resolve(strategy: StrategySettings, folder: Path) -> StrategySettings:
 
 
 def upload_share(folder: Path) -> float:
-    """Return the samples that a run's fleet uploaded, for each that it predicted, at most 1.
+    """Return the samples that a run's fleet handed to its uplinks, for each that it predicted, at most 1.
 
-    Where the cloud predicts, uploads can be ahead of predictions. InputError where the run left no account.
+    What the uplinks then lost counts too: they will lose as much of what is selected by the share. Where the cloud
+    predicts, uploads can be ahead of predictions. InputError where the run left no account.
     """
     import pyarrow.compute as pc  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -39,6 +40,9 @@ def upload_share(folder: Path) -> float:
     path = folder / DEVICES
     if not path.is_file():
         raise InputError(f"{path}: no such file; the run to match must come first")
-    table = pq.read_table(path, columns=["samples_uploaded", "samples_predicted"])
-    uploaded, predicted = (pc.sum(column).as_py() or 0 for column in table.columns)
+    columns = ["samples_uploaded", "samples_lost_by_uplink", "samples_predicted"]
+    present = pq.read_schema(path).names  # older folders do not tell what was lost
+    table = pq.read_table(path, columns=[column for column in columns if column in present])
+    *handed_over, predicted = (pc.sum(column).as_py() or 0 for column in table.columns)
+    uploaded = sum(handed_over)
     return float(min(1.0, uploaded / predicted)) if uploaded and predicted else float(uploaded > 0)

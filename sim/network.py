@@ -112,8 +112,8 @@ class Network:
         """Return what carries versions of a student once to all links of a cell whose devices follow it.
 
         It has the lowest limit, the highest loss and the largest headers among them, the longest latency and the
-        largest jitter. It is down with the cell and with each of their regions; what they all do about outages and
-        about versions that wait, it does too.
+        largest jitter. It is down with the cell and with each of their regions; what they do about outages and about
+        versions that wait, all alike, it does too.
         """
         first = links[0]
         ways = [direction_of(link, "down") for link in links]
@@ -135,9 +135,6 @@ class Network:
             for region in sorted({each.region for each in links if each.region})
         ]
         outages = union(*(reason for reason in reasons if reason is not None))
-        superseded = (
-            first.superseded if all(each.superseded == first.superseded for each in links) else "keep"
-        )
         shared = self._cells[cell, "down"]
         return Link(
             self.clock,
@@ -146,9 +143,9 @@ class Network:
             receive,
             TransferRecorder(self._transfers, self.clock, name, None, "down").record,
             self._own_line(way, way.bandwidth_mbps, name, outages) if shared.capacity is None else shared,
-            None if superseded == "keep" else Outbox(superseded=superseded),
+            None if first.superseded == "keep" else Outbox(superseded=first.superseded),
             outages,
-            first.retry if all(each.on_outage == "retry" for each in links) else None,
+            first.retry if first.on_outage == "retry" else None,
         )
 
     def _link(
@@ -224,7 +221,7 @@ def direction_of(link: LinkSettings, way: str) -> Direction:
     bandwidth, latency, loss = getattr(link, f"{way}link_mbps"), of("latency_ms"), of("loss")
     limit_mbps = float(bandwidth) if isinstance(bandwidth, int | float) else math.inf
     if link.mathis_rtt_ms is not None:
-        cap = rate_limit(link.packet_bytes, link.mathis_rtt_ms / 1000, loss)
+        cap = rate_limit(link.packet_bytes, link.header_bytes, link.mathis_rtt_ms / 1000, loss)
         limit_mbps = min(limit_mbps, math.inf if cap is None else cap / 1e6)
     constant = isinstance(latency, int | float)
     return Direction(

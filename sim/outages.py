@@ -121,15 +121,25 @@ def next_attempt(failed_at: int, attempts: int, retry: Retry, watch: Watch, unti
     """Return when an attempt first finds the link up again, or when the last one has failed.
 
     The n-th failure is followed by a pause of first_backoff_s * factor^(n-1), at most longest_backoff_s; an attempt
-    that finds the link down fails at once. Attempts at `until` (nanoseconds) or later are not looked at.
+    that finds the link down fails at once. Attempts at `until` (nanoseconds) or later are not looked at. Once pauses
+    grow no more, all attempts that meet the same outage are passed over in one step.
     """
     time = failed_at
     while attempts != retry.most_attempts:
         pause_s = retry.first_backoff_s * retry.factor ** min(attempts - 1, MOST_DOUBLINGS)
-        time += nanoseconds(min(pause_s, retry.longest_backoff_s))
+        pause = nanoseconds(min(pause_s, retry.longest_backoff_s))
+        time += pause
         if time >= until:
             return Attempt(None, attempts, True)
         attempts += 1
-        if not watch.is_down(time):
+        outage = watch.next(time)
+        if outage is None or outage.down > time:
             return Attempt(time, attempts, True)
+        if attempts - 1 > MOST_DOUBLINGS or pause_s >= retry.longest_backoff_s or retry.factor == 1:
+            ends = until if outage.up is None else min(outage.up, until)
+            more = (ends - 1 - time) // pause
+            if retry.most_attempts is not None:
+                more = min(more, retry.most_attempts - attempts)
+            time += more * pause
+            attempts += more
     return Attempt(time, attempts, False)

@@ -21,7 +21,8 @@ BATCHES = pa.schema(
         ("group", pa.string()),
         ("batch", pa.int64()),  # counts the device's arrivals from 0
         # predicted, dropped (no room or too late), damaged (no image could be read), missed (the device was away),
-        # lost (in a crash), or at the end of the run queued or in_progress
+        # lost (in a crash, or the question that it was to the cloud will never be answered), or at the end of the run
+        # queued or in_progress
         ("status", pa.string()),
         ("arrival_s", pa.float64()),
         ("start_s", pa.float64()),  # of the forward pass; null unless it began
@@ -79,7 +80,7 @@ TRANSFERS = pa.schema(
         ("payload_bytes", pa.int64()),  # as really encoded
         ("header_bytes", pa.int64()),
         # Lost on the way, or sent in attempts that failed, and sent again. Sent are payload, header and these once its
-        # turn has come; these alone where it failed for good.
+        # turn has come; these alone where it failed for good: its own bytes count as dropped.
         ("retransmitted_bytes", pa.int64()),
         ("attempts", pa.int32()),  # how often its sending began; 0 before its turn
         ("queued_s", pa.float64()),  # handed to the link
@@ -133,7 +134,8 @@ ENERGY = ("compute", "idle", "transmit", "receive")
 # One row per device, at the end of the run. In both directions sent = delivered + lost + in_flight; what went to
 # several devices of a cell together is in the transfers alone. samples_arrived = samples_predicted + samples_queued
 # + samples_in_progress + samples_dropped + samples_damaged + samples_missed + samples_lost.
-# Kept samples, but for those whose batch a reset overtook, are samples_uploaded + samples_withheld + samples_waiting.
+# Kept samples, but for those whose batch a reset overtook, are samples_uploaded + samples_lost_by_uplink
+# + samples_withheld + samples_waiting.
 DEVICES = pa.schema(
     [
         ("device", pa.string()),
@@ -147,14 +149,20 @@ DEVICES = pa.schema(
         ("samples_dropped", pa.int64()),
         ("samples_damaged", pa.int64()),  # their images could not be read
         ("samples_missed", pa.int64()),  # they came while the device was away
-        ("samples_lost", pa.int64()),  # in crashes
+        # In crashes, or as questions to the cloud that will never be answered.
+        ("samples_lost", pa.int64()),
         ("samples_correct", pa.int64()),
-        ("samples_uploaded", pa.int64()),  # handed to the uplink: the sum of its upward transfers' samples
+        # Handed to the uplink, but for those of the next line: delivered, on their way or waiting for their turn.
+        ("samples_uploaded", pa.int64()),
+        (
+            "samples_lost_by_uplink",
+            pa.int64(),
+        ),  # their messages were dropped from the outbox or failed for good
         # Given up because the budget had no room for them, or by a reset or crash meanwhile.
         ("samples_withheld", pa.int64()),
         ("samples_waiting", pa.int64()),  # for the budget
         # Of those uploaded, what was delivered and came to nothing: there was no room in the cloud's inbox; the cloud
-        # was down, or crashed while they were in its inbox. A batch that waits for an answer stays in progress.
+        # was down, or crashed while they were in its inbox.
         ("samples_refused", pa.int64()),
         ("samples_lost_by_cloud", pa.int64()),
         ("present_s", pa.float64()),  # a stay ends with the batch that is in progress when the device leaves

@@ -118,7 +118,7 @@ class Simulation:
             members: dict[str, list[str]] = {student: [] for student in self.versions}
             for name in self._names:
                 members[self.strategy.student(name)].append(name.name)
-            receivers = self._receivers()
+            receivers, shared = self._receivers()
             self.cloud = Cloud(
                 self.clock,
                 scenario.cloud,
@@ -133,11 +133,17 @@ class Simulation:
                 recorder.cloud,
                 self._streams.generator,
                 receivers,
+                shared,
+                lambda message: self.devices[message.device].give_up_question(message),
             )
 
-    def _receivers(self) -> dict[str, list[str]]:
-        """Return by student the downlinks to its devices, and the channels to those that get versions together."""
+    def _receivers(self) -> tuple[dict[str, list[str]], dict[str, str]]:
+        """Return by student the downlinks to its devices, and the channels to those that get versions together.
+
+        And by device the channel that it listens to.
+        """
         found: dict[str, list[str]] = {student: [] for student in self.versions}
+        shared: dict[str, str] = {}
         together: dict[tuple[str, str], list[Device]] = {}
         for device in self.devices.values():
             student, cell = self.strategy.student(device.name), device.settings.link.cell
@@ -151,12 +157,14 @@ class Simulation:
             audience = Audience(self.clock)
             for device, link in zip(devices, links, strict=True):
                 name = device.name.name
+                shared[name] = channel
                 own_outages = self._network.own_outages(name, link)
-                audience.add(device, own_outages, self._airtimes.get((name, "down")))
+                airtime = self._airtimes.get((name, "down"))
+                audience.add(device, own_outages, airtime, link.acknowledgement_bytes)
             self.channels[channel] = self._network.channel(cell, student, links, audience.receive)
             audience.listen_to(self.channels[channel])
             found[student].append(channel)
-        return found
+        return found, shared
 
     def _deploy(self) -> None:
         """Build the strategy from the deployed models."""
@@ -321,7 +329,7 @@ class Simulation:
         up, down = self._network.links(
             name, device.name.group, settings, self._to_cloud, device.receive, away, forgets
         )
-        device.connect(up)
+        device.connect(up, down)
         self.uplinks[name] = up
         self.downlinks[name] = down
         if settings.transmit_w is not None:

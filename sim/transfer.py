@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.clock import Moment
 
@@ -19,16 +20,17 @@ class Transfer(Moment):
         message: counts the messages of the link from 0.
         payload_bytes, header_bytes: what arrives.
         retransmitted_bytes: lost on the way or sent in an attempt that failed, and sent again.
+        copies_bytes: of these, those of packets lost on the way.
         wire_bytes: all that the link carries for the message, the sum of the three.
         link: which carries it.
         content: handed to the receiver.
         attempts: how often its sending began; more than once only where an outage makes it fail.
         fails: whether its last attempt fails; a line of its own knows it beforehand.
+        failures: of attempts, in order, that a line of its own knows beforehand; None where it knew of none.
         pauses: when an outage or the wait after a failed attempt kept it from being sent, between start and end: from
             and to, None for good. None where there was no such time.
         fate: why it has not arrived and never will: dropped or superseded before its turn, or failed; None otherwise.
         queued_at: when it was handed over.
-        ready_at: from when on the link may carry it: later where it waits in an outbox.
         start_at, sent_at: when its turn comes, and when its last bit leaves; a link of its own knows both beforehand.
         delivered_at: when it arrived.
         following: the next unfinished one of the link.
@@ -38,8 +40,10 @@ class Transfer(Moment):
     __slots__ = (
         "attempts",
         "content",
+        "copies_bytes",
         "delivered_at",
         "fails",
+        "failures",
         "fate",
         "following",
         "header_bytes",
@@ -48,7 +52,6 @@ class Transfer(Moment):
         "pauses",
         "payload_bytes",
         "queued_at",
-        "ready_at",
         "retransmitted_bytes",
         "sent_at",
         "start_at",
@@ -68,14 +71,15 @@ class Transfer(Moment):
         self.message = message
         self.payload_bytes = payload_bytes
         self.header_bytes = header_bytes
-        self.retransmitted_bytes = retransmitted_bytes
+        self.retransmitted_bytes = self.copies_bytes = retransmitted_bytes
         self.wire_bytes = payload_bytes + header_bytes + retransmitted_bytes
         self.content = content
         self.attempts = 1
         self.fails = False
+        self.failures: deque[Failure] | None = None
         self.pauses: list[tuple[int, int | None]] | None = None
         self.fate: str | None = None
-        self.queued_at = self.ready_at = queued_at
+        self.queued_at = queued_at
         self.link = link
         self.callbacks = ARRIVE
         self.start_at: int | None = None
@@ -103,16 +107,43 @@ class Transfer(Moment):
             spent -= max(0, (end if resumed is None else min(resumed, end)) - begin)
         return spent
 
-    def waste(self, size: int) -> None:
-        """Count bytes of an attempt that failed."""
-        self.retransmitted_bytes += size
-        self.wire_bytes += size
-
-    def give_up(self, whole: int) -> None:
-        """Fail for good: of a message of `whole` bytes on the wire what attempts have wasted remains to be lost."""
-        self.fails = True
-        self.retransmitted_bytes = self.wire_bytes - whole
+    def fail_attempt(self, failure: Failure) -> None:
+        """Take in that an attempt has failed; after the last one only what attempts have wasted remains to be lost."""
+        self.attempts = failure.attempts
+        self.retransmitted_bytes += failure.wasted
+        if not failure.goes_on:
+            self.fails = True
+            self.retransmitted_bytes -= self.copies_bytes
         self.wire_bytes = self.payload_bytes + self.header_bytes + self.retransmitted_bytes
+
+    def foresee(self, failure: Failure) -> None:
+        """Note beforehand that an attempt fails; its bytes are taken in when its time has come."""
+        if self.failures is None:
+            self.failures = deque()
+        self.failures.append(failure)
+        self.fails = not failure.goes_on
+
+    def catch_up(self, now: int) -> None:
+        """Take in the foreseen failures that have come by `now`, in nanoseconds."""
+        while self.failures and self.failures[0].time <= now:
+            self.fail_attempt(self.failures.popleft())
+
+
+class Failure(NamedTuple):
+    """The failure of an attempt to send a message.
+
+    Attributes:
+        time: in nanoseconds.
+        wasted: bytes that were sent in it.
+        attempts: how many there have been when the message goes on, with those that find the link down meanwhile.
+        goes_on: whether it does.
+
+    """
+
+    time: int
+    wasted: int
+    attempts: int
+    goes_on: bool
 
 
 def arrive(transfer: Transfer) -> None:
@@ -128,9 +159,11 @@ ARRIVE = (arrive,)
 class Ledger:
     """Bytes of one link by their state: at any time sent = delivered + lost + in_flight.
 
-    A message's bytes are queued until its turn comes; then all of them are sent, and in flight until it arrives. Of a
-    message that fails for good only what was really sent for it stays, as lost. What was dropped or superseded before
-    its turn was never sent.
+    A message's bytes are queued until its turn comes; then all of them are sent, and in flight until it arrives. What
+    attempts that failed have sent comes to it, to be lost when it arrives. When a message has failed for good that is
+    all that was sent, and its own bytes are dropped, as those of a message that was dropped or superseded before its
+    turn. So queued + sent + dropped is at any time what was handed over and what was wasted by then, and grows, but for
+    copies of lost packets that a message which fails for good does not come to send.
     """
 
     queued: int = 0

@@ -7,6 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from scenarios.settings import FASTEST_MBPS, LONGEST_S, number_text
+
+MOST = {"time_s": LONGEST_S, "mbps": FASTEST_MBPS, "latency_ms": 1000 * LONGEST_S}
+"""What a number may be at most, by its column."""
+
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 
@@ -48,4 +53,6 @@ def _number(place: str, name: str, text: str) -> float:
     value = float(text) if _NUMBER.fullmatch(text) else math.inf
     if math.isinf(value):
         raise ValueError(f"{place}: {name} {text[:60]!r} must be a finite number of at least 0")
+    if value > MOST.get(name, value):
+        raise ValueError(f"{place}: {name} {text[:60]!r} must be at most {number_text(MOST[name])}")
     return value

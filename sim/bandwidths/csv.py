@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 
+from scenarios.settings import Duration, number_text
 from scenarios.traces import TraceFile
 from sim.bandwidths import Base, bits_per_second
 
@@ -31,9 +32,10 @@ def read(path: Path) -> list[Piece]:
     for place, (time_s, mbps) in tables.rows(path, "time_s,mbps"):
         start = nanoseconds(time_s)
         if not pieces and start != 0:
-            raise ValueError(f"{place}: time_s {time_s:g} must be 0: a recording begins at 0")
+            raise ValueError(f"{place}: time_s {number_text(time_s)} must be 0: a recording begins at 0")
         if pieces and start <= pieces[-1][0]:
-            raise ValueError(f"{place}: time_s {time_s:g} must be above {seconds(pieces[-1][0]):g}")
+            last = number_text(seconds(pieces[-1][0]))
+            raise ValueError(f"{place}: time_s {number_text(time_s)} must be above {last}")
         pieces.append((start, bits_per_second(mbps)))
     if not any(rate for _, rate in pieces):
         raise ValueError(f"{path}: mbps must be at least 1e-6 in some line, or nothing ever passes")
@@ -49,7 +51,7 @@ class Csv(Base):
     model: Literal["csv"] = "csv"
     file: TraceFile
     """The file, relative to the scenario's folder, or a packaged trace that `cema list` shows."""
-    repeat_every_s: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    repeat_every_s: Duration | None = None
     """When the recording starts again, for ever; above its last time. Left out, it does not."""
 
     @field_validator("file")
@@ -67,7 +69,7 @@ class Csv(Base):
 
         last = read(info.data["file"])[-1][0]
         if nanoseconds(repeat_every_s) <= last:
-            raise ValueError(f"must be above the last time in the file, {seconds(last):g}")
+            raise ValueError(f"must be above the last time in the file, {number_text(seconds(last))}")
         return repeat_every_s
 
     @cached_property

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from scenarios.settings import NonNegative
-from sim.bandwidths import Base, Mbps, bits_per_second
+from scenarios.settings import Duration, number_text
+from sim.bandwidths import Base, Mbps, MbpsOrNone, bits_per_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ class Diurnal(Base):
     """A bandwidth that rises and falls with the day; each step has that of its middle."""
 
     model: Literal["diurnal"] = "diurnal"
-    trough_mbps: NonNegative
+    trough_mbps: MbpsOrNone
     """Lowest bandwidth of the day, 10^6 bits per second, twelve hours from peak_at_h: when most others are online."""
     peak_mbps: Mbps
     """Highest bandwidth of the day, 10^6 bits per second."""
@@ -36,9 +36,9 @@ class Diurnal(Base):
     """Hour of the day at which it is highest."""
     start_at_h: Hour = 0.0
     """Hour of the day at which the run begins, so that a short one can lie in the busy hours."""
-    day_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = 86400.0
+    day_s: Annotated[Duration, Field(ge=1e-3)] = 86400.0
     """Length of the day, whose 24th part is an hour; less lets a short run meet all of it."""
-    step_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = 60.0
+    step_s: Annotated[Duration, Field(ge=1e-3)] = 60.0
     """How long each value holds; at most an eighth of the day."""
 
     @field_validator("peak_mbps")
@@ -46,7 +46,7 @@ class Diurnal(Base):
     def _is_above_the_trough(cls, peak_mbps: float, info: ValidationInfo) -> float:
         trough_mbps = info.data.get("trough_mbps", 0.0)
         if peak_mbps < trough_mbps:
-            raise ValueError(f"must be at least trough_mbps, {trough_mbps:g}")
+            raise ValueError(f"must be at least trough_mbps, {number_text(trough_mbps)}")
         return peak_mbps
 
     @field_validator("step_s")
@@ -54,7 +54,7 @@ class Diurnal(Base):
     def _is_short_for_the_day(cls, step_s: float, info: ValidationInfo) -> float:
         day_s = info.data.get("day_s", math.inf)
         if step_s > day_s / 8:
-            raise ValueError(f"must be at most an eighth of day_s, {day_s / 8:g}")
+            raise ValueError(f"must be at most an eighth of day_s, {number_text(day_s / 8)}")
         return step_s
 
     def pieces(self, generator: Callable[[], np.random.Generator]) -> Iterator[Piece]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from scenarios.settings import NonNegative
-from sim.bandwidths import Base, Mbps, bits_per_second
+from scenarios.settings import Duration, number_text
+from sim.bandwidths import Base, Mbps, MbpsOrNone, bits_per_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,13 +32,13 @@ class GaussMarkov(Base):
     model: Literal["gauss_markov"] = "gauss_markov"
     mean_mbps: Mbps
     """Mean, 10^6 bits per second, before values below the floor are raised to it."""
-    std_mbps: NonNegative
+    std_mbps: MbpsOrNone
     """Standard deviation, 10^6 bits per second, before the floor."""
-    memory_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = 10.0
+    memory_s: Annotated[Duration, Field(ge=1e-3)] = 10.0
     """Time after which the correlation has fallen to 1/e."""
-    step_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = 1.0
+    step_s: Annotated[Duration, Field(ge=1e-3)] = 1.0
     """How long each value holds."""
-    least_mbps: NonNegative = 0.0
+    least_mbps: MbpsOrNone = 0.0
     """Floor, at most the mean: lower values count as this one, but the process goes on below it."""
 
     @field_validator("least_mbps")
@@ -46,7 +46,7 @@ class GaussMarkov(Base):
     def _is_no_more_than_the_mean(cls, least_mbps: float, info: ValidationInfo) -> float:
         mean_mbps = info.data.get("mean_mbps", math.inf)
         if least_mbps > mean_mbps:
-            raise ValueError(f"must be at most mean_mbps, {mean_mbps:g}")
+            raise ValueError(f"must be at most mean_mbps, {number_text(mean_mbps)}")
         return least_mbps
 
     def pieces(self, generator: Callable[[], np.random.Generator]) -> Iterator[Piece]:

@@ -38,11 +38,14 @@ _MILLISECONDS = re.compile(r"\d{1,15}", re.ASCII)
 
 
 def read(path: Path) -> list[int]:
-    """Return the milliseconds of all opportunities; ValueError naming what is wrong."""
+    """Return the milliseconds of all opportunities, blank lines at the end apart; ValueError naming what is wrong."""
     from scenarios.traces import tables  # noqa: PLC0415
 
     found: list[int] = []
-    for number, line in enumerate(tables.lines(path), 1):
+    lines = tables.lines(path)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         text = line.strip()
         if not _MILLISECONDS.fullmatch(text):
             raise ValueError(f"{path}:{number}: {text[:60]!r} must be a whole number of milliseconds")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.settings import NonNegative
-from sim.bandwidths import Base, Mbps, bits_per_second
+from scenarios.settings import Duration
+from sim.bandwidths import Base, Mbps, MbpsOrNone, bits_per_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sim.timeline import Piece
 
-Dwell = Annotated[float, Field(ge=1e-3, allow_inf_nan=False)]
+Dwell = Annotated[Duration, Field(ge=1e-3)]
 
 
 class Markov(Base):
@@ -32,7 +32,7 @@ class Markov(Base):
     model: Literal["markov"] = "markov"
     good_mbps: Mbps
     """Bandwidth in the good state, 10^6 bits per second."""
-    bad_mbps: NonNegative
+    bad_mbps: MbpsOrNone
     """Bandwidth in the bad state, 10^6 bits per second."""
     mean_good_s: Dwell
     """Mean length of a stay in the good state."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from scenarios.settings import NonNegative
+from scenarios.settings import Milliseconds
 from scenarios.traces import TraceFile
 from sim.latencies import Base
 
@@ -32,7 +32,7 @@ class Empirical(Base):
     file: TraceFile | None = None
     """A file with the header `latency_ms` and a number in each line, relative to the scenario's folder, or a packaged
     trace that `cema list` shows."""
-    values_ms: Annotated[tuple[NonNegative, ...], Field(min_length=1, strict=False)] | None = Field(
+    values_ms: Annotated[tuple[Milliseconds, ...], Field(min_length=1, strict=False)] | None = Field(
         default=None, validate_default=True
     )
     """The latencies themselves, instead of a file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from scenarios.settings import NonNegative
+from scenarios.settings import Milliseconds
 from sim.latencies import Base
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ class Normal(Base):
     """A normal distribution under the condition that it is not negative: negative draws are drawn again."""
 
     distribution: Literal["normal"] = "normal"
-    mean_ms: NonNegative
+    mean_ms: Milliseconds
     """Mean of the normal distribution; without the negative part it is a little higher."""
-    std_ms: NonNegative
+    std_ms: Milliseconds
     """Standard deviation of the normal distribution; without the negative part it is a little lower."""
 
     @property

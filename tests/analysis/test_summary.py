@@ -158,12 +158,19 @@ def test_a_cloud_that_scales_and_crashes(writer: Callable[..., Path], tmp_path: 
         {"student": "fleet", "status": "lost", "start_s": None, "finish_s": 22.0, "flops": 0},
     ]
     lost = {column: 0 for column in TABLES["devices.parquet"].names if column.endswith("_bytes")}
-    lost |= {"device": "a", "flops": 0, "samples_refused": 5, "samples_lost_by_cloud": 7}
+    lost |= {
+        "device": "a",
+        "flops": 0,
+        "samples_refused": 5,
+        "samples_lost_by_cloud": 7,
+        "samples_lost_by_uplink": 9,
+    }
     tables = {"cloud": cloud, "updates": updates, "devices": [lost]}
     summary = summarise(writer(tmp_path / "run", "cema", tables))
     assert (summary["cloud_accelerator_s"], summary["cloud_crashes"]) == (40 + 12, 1)
     assert (summary["cloud_steps"], summary["cloud_steps_lost"], summary["cloud_busy_s"]) == (2, 2, 2.0)
-    assert (summary["refused_samples"], summary["lost_by_cloud_samples"]) == (5, 7)
+    losses = ("refused_samples", "lost_by_cloud_samples", "lost_by_uplink_samples")
+    assert [summary[name] for name in losses] == [5, 7, 9]
 
 
 def test_results_from_before_clouds_could_fail(cema: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import math
+import re
 
 import pytest
 
@@ -101,6 +103,102 @@ def test_limits(settings, field, value, ok):
         settings.model_validate({field: value} | others)
     else:
         assert {location[0] for location, _ in errors(settings, {field: value} | others)} == {field}
+
+
+ENORMOUS = 1e303
+MEAN = {"mean_up_s": 1, "mean_down_s": 1}
+MOST_S, MOST_MS = "must be at most 1000000000", "must be at most 1000000000000"
+MOST_OR_INF = "must be at most 1000000000, or .inf for no limit"
+DIURNAL = {"model": "diurnal", "trough_mbps": 1, "peak_mbps": 2}
+GAUSS = {"model": "gauss_markov", "mean_mbps": 2, "std_mbps": 1}
+MARKOV = {"model": "markov", "good_mbps": 2, "bad_mbps": 1, "mean_good_s": 1, "mean_bad_s": 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("uplink_mbps", ENORMOUS, MOST_OR_INF),
+        ("uplink_mbps", DIURNAL | {"peak_mbps": ENORMOUS}, MOST_S),
+        ("uplink_mbps", DIURNAL | {"day_s": ENORMOUS}, MOST_S),
+        ("uplink_mbps", GAUSS | {"std_mbps": ENORMOUS}, MOST_S),
+        ("uplink_mbps", GAUSS | {"memory_s": ENORMOUS}, MOST_S),
+        ("uplink_mbps", MARKOV | {"good_mbps": ENORMOUS}, MOST_S),
+        ("uplink_mbps", MARKOV | {"mean_bad_s": ENORMOUS}, MOST_S),
+        ("uplink_mbps", {"model": "csv", "file": "rush-hour.csv", "repeat_every_s": ENORMOUS}, MOST_S),
+        ("latency_ms", ENORMOUS, MOST_MS),
+        ("latency_ms", {"distribution": "normal", "mean_ms": ENORMOUS, "std_ms": 1}, MOST_MS),
+        ("latency_ms", {"distribution": "normal", "mean_ms": 1, "std_ms": ENORMOUS}, MOST_MS),
+        ("latency_ms", {"distribution": "lognormal", "median_ms": ENORMOUS, "sigma": 1}, MOST_MS),
+        ("latency_ms", {"distribution": "empirical", "values_ms": [1, ENORMOUS]}, MOST_MS),
+        ("jitter_ms", ENORMOUS, MOST_MS),
+        ("packet_bytes", 10**19, MOST_S),
+        ("header_bytes", 10**19, MOST_S),
+        ("message_overhead_bytes", 10**19, MOST_S),
+        ("acknowledgement_bytes", 10**19, MOST_S),
+        ("mathis_rtt_ms", 1e-300, "must be at least 1e-06"),
+        ("mathis_rtt_ms", ENORMOUS, "must be at most 1000000000000, or .inf for one without end"),
+        ("outages", {"scheduled_s": [[1, ENORMOUS]]}, MOST_S),
+        ("outages", MEAN | {"mean_up_s": ENORMOUS}, MOST_S),
+        ("outages", MEAN | {"mean_down_s": ENORMOUS}, MOST_S),
+        ("retry", {"longest_backoff_s": ENORMOUS}, MOST_S),
+        ("retry", {"first_backoff_s": ENORMOUS}, MOST_S),
+    ],
+)
+def test_what_is_too_large_is_told_with_what_is_allowed(tmp_path, field, value, message):
+    link = {"uplink_mbps": 10, "downlink_mbps": 40, field: value}
+    head, text, _ = MINIMAL.partition("    link:\n")
+    lines = [f"      {name}: {json.dumps(given)}" for name, given in link.items()]
+    ((_, found),) = told(tmp_path, head + text + "\n".join(lines))
+    assert found.startswith(f"groups.lte.link.{field}") and message in found
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "message"),
+    [
+        (
+            {"retry": {"most_attempts": 3}},
+            "retry",
+            "nothing is sent again where on_outage is pause; give `on_outage: retry`",
+        ),
+        (
+            {"mathis_rtt_ms": 50, "uplink_loss": 0},
+            "mathis_rtt_ms",
+            "caps nothing without loss; give loss, uplink_loss or downlink_loss",
+        ),
+    ],
+)
+def test_what_would_have_no_effect_is_a_mistake(given, field, message):
+    assert errors(Link, LINK | given) == [((field,), message)]
+
+
+def test_an_outbox_without_bounds_never_overflows():
+    message = "an outbox without bounds never overflows; give messages or capacity_bytes"
+    assert errors(Outbox, {"overflow": "drop_newest"}) == [(("overflow",), message)]
+    for bound in ("messages", "capacity_bytes"):
+        assert Outbox.model_validate({bound: 0, "overflow": "drop_newest"}).bounded
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"on_outage": "retry", "retry": {"most_attempts": 3}},
+        {"mathis_rtt_ms": 50, "downlink_loss": 0.1},
+    ],
+)
+def test_what_has_an_effect_and_what_is_there_by_default_can_be_written_down(given):
+    link = Link.model_validate(LINK | given)
+    assert Link.model_validate(link.model_dump()) == link
+    assert Link.model_validate(Link.model_validate(LINK).model_dump()) == Link.model_validate(LINK)
+
+
+def test_the_run_has_an_end(tmp_path):
+    text = re.sub("duration_s: .*", "duration_s: 1e300", MINIMAL)
+    assert told(tmp_path, text) == [("duration_s: 1e300", f"duration_s: 1.0e+300: {MOST_S}")]
+
+
+def test_a_link_can_still_be_without_limit():
+    link = Link.model_validate({"uplink_mbps": math.inf, "downlink_mbps": 1e9})
+    assert (link.uplink_mbps, link.downlink_mbps) == (math.inf, 1e9)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import yaml
 
+from scenarios.schema import Scenario
 from tests.scenarios.mistaken import told
 
 OUTAGES = {"outages": {"scheduled_s": [[3, 4]]}}
@@ -71,3 +72,22 @@ def test_names_are_not_looked_up_among_descriptions_that_are_wrong(tmp_path):
     assert [text for _, text in mistakes(tmp_path, described, a={"link": {"cell": "town"}})] == [
         "cells.town.updates: broadcast: must be one of: unicast, multicast"
     ]
+
+
+def test_groups_that_get_versions_together_agree_on_what_becomes_of_them(tmp_path):
+    described = {"cells": {"town": CELL | {"updates": "multicast"}, "sea": dict(CELL)}}
+    a = {"link": {"cell": "town", "on_outage": "retry"}}
+    b = {"link": {"cell": "town", "on_outage": "retry", "retry": {"most_attempts": 3}}}
+    c = {"link": {"cell": "town", "superseded": "drop", "on_outage": "pause"}}
+    d = {"link": {"cell": "sea", "superseded": "drop"}}
+    why = "must be that of 'a', since the devices of cell 'town' get versions together (multicast)"
+    assert mistakes(tmp_path, described, a=a, b=b, c=c, d=d) == [
+        ("retry:", f"groups.b.link.retry: {why}"),
+        ("superseded: drop", f"groups.c.link.superseded: {why}"),
+        ("on_outage: pause", f"groups.c.link.on_outage: {why}"),
+    ]
+
+
+def test_groups_that_get_versions_one_by_one_need_not_agree(tmp_path):
+    named = {"a": {"link": {"cell": "sea", "superseded": "drop"}}, "b": {"link": {"cell": "sea"}}}
+    Scenario.model_validate(describe({"cells": {"sea": CELL}}, **named))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from scenarios.settings import ExistingFile, ExistingFolder, Settings
+from scenarios.settings import ExistingFile, ExistingFolder, Settings, number_text
 
 
 class Places(Settings):
@@ -50,3 +50,11 @@ def test_paths_that_lead_nowhere(place, tmp_path, given, message):
         place(**given)
     (error,) = caught.value.errors()
     assert message.format(tmp_path.resolve()) in error["msg"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (5.0, "5"), (0.1, "0.1"), (1234567.8, "1234567.8"), (1e9, "1000000000"), (1e300, "1e+300")],
+)
+def test_numbers_are_told_with_all_their_digits(number, text):
+    assert number_text(number) == text

@@ -224,7 +224,25 @@ def troubled_scenario(number):
         if drawn["strategy"]["name"] == "offload":  # what asks for an answer must fit
             budget |= dict.fromkeys(budget.keys() & {"burst_bytes", "allowance_bytes"}, FOUR_IMAGES_BYTES)
         drawn["budgets"] = {"small": budget}
+    _agree(drawn)
     return drawn
+
+
+def _agree(drawn):
+    """Leave nothing that can have no effect, which is a mistake, or that the links of a cell have to agree on."""
+    together = drawn.get("cells", {}).get("town", {}).get("updates") == "multicast"
+    links = [group["link"] for group in drawn["groups"].values()]
+    members = [link for link in links if "cell" in link]
+    for link in links:
+        if "retry" in link:
+            link["on_outage"] = "retry"
+        if "mathis_rtt_ms" in link and not {"loss", "downlink_loss"} & link.keys():
+            link["loss"] = 0.05
+    for link in members[1:] if together else ():
+        for field in ("on_outage", "retry", "superseded"):
+            link.pop(field, None)
+            if field in members[0]:
+                link[field] = members[0][field]
 
 
 def troubled_scenarios():

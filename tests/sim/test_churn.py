@@ -150,3 +150,46 @@ def test_samples_balance_at_any_time_of_any_life(tiny, tmp_path_factory, name, l
             assert arrived[row["device"], row["version"], "update"] <= row["start_s"]
             assert row["version_age_s"] >= 0
             assert row["versions_behind"] >= 0
+
+
+def late_at_a_channel(tiny, folder, **life):
+    """Run two devices, and one that comes at 8 s, which get versions together.
+
+    A byte takes 10 ms, and one version is published.
+
+    Return the versions that went down: to whom, when they were handed over and when they arrived; and all batches of
+    the late device, with their versions.
+    """
+    link = {"uplink_mbps": float("inf"), "downlink_mbps": 0.0008, "header_bytes": 0, "cell": "town"}
+    one = {"stream": {"rate_hz": 1.0, "batch_size": 2, "phase": "zero"}, "link": link, "upload_codec": "raw"}
+    one["compute"] = {"gflops": float("inf"), "overhead_ms": 250.0}
+    groups = {"a": tiny.group(**one, count=2), "late": tiny.group(**one, life={"joins_s": 8.0} | life)}
+    cell = {"uplink_mbps": float("inf"), "downlink_mbps": 0.0008, "updates": "multicast"}
+    tiny.run(
+        folder,
+        duration_s=13.0,
+        groups=groups,
+        cells={"town": cell},
+        strategy=tiny.cema(statistics="source", publish_every_steps=8, replay={"capacity": 0}),
+        cloud={"gflops": float("inf"), "update_codec": "fp16"},
+    )
+    updates = [
+        (row["device"], row["queued_s"], row["delivered_s"])
+        for row in rows(folder, "transfers")
+        if row["kind"] == "update"
+    ]
+    late = sorted((row["arrival_s"], row["version"]) for row in rows(folder) if row["device"] == "late-0")
+    return updates, late
+
+
+def test_what_is_on_its_way_to_several_devices_is_not_sent_to_one_that_joins(tiny, tmp_path):
+    updates, late = late_at_a_channel(tiny, tmp_path)
+    assert updates == [("town/fleet", 7.25, 8.69)]
+    assert late[8:] == [(8.0, 0), (9.0, 1), (10.0, 1), (11.0, 1), (12.0, 1)]
+
+
+def test_a_device_that_is_away_when_a_version_arrives_is_sent_it_once_it_is_back(tiny, tmp_path):
+    """It crashes at 8.5 s, when it has said that it is there and while the version is on its way."""
+    updates, late = late_at_a_channel(tiny, tmp_path, crashes_s=[8.5], restart_s=2.0)
+    assert updates == [("town/fleet", 7.25, 8.69), ("late-0", 10.5, 11.94)]
+    assert late[8:] == [(8.0, 0), (9.0, None), (10.0, None), (11.0, 0), (12.0, 1)]

@@ -149,7 +149,7 @@ def make(
         if away is not None
         else settings.life and history(settings.life, lambda: np.random.default_rng(0), END),
     )
-    device.connect(FakeLink())
+    device.connect(FakeLink(), FakeLink())
     device.start()
     return device
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from models.strategies._interface import DeviceName
 from sim.clock import SECOND, Clock
 from sim.energy import Airtime
 from sim.life import Presence
@@ -43,3 +44,37 @@ def test_who_is_away_or_down_at_the_arrival_neither_hears_nor_spends():
     assert told == [1, 2, 3, 4]
     spent = {name: airtime.total for name, airtime in airtimes.items()}
     assert spent == {"a": 15 * SECOND // 4, "b": 11 * SECOND // 4, "c": 2 * SECOND}
+
+
+def test_each_device_that_hears_a_message_acknowledges_its_packets():
+    """Three packets; `b` is away, and what `c` acknowledges with is not counted."""
+    clock = Clock()
+    direction = Direction(0.001, packet_bytes=100, header_bytes=0)
+
+    def link():
+        return Link(clock, direction, None, lambda _: None, lambda _: None)
+
+    audience, devices = Audience(clock), {}
+    for name, size in (("a", 40), ("b", 40), ("c", 0), ("d", 7)):
+        devices[name] = SimpleNamespace(
+            name=DeviceName(name, "group"), presence=Presence(), uplink=link(), receive=lambda _: None
+        )
+        audience.add(devices[name], None, None, size)
+    devices["b"].presence.leave(0)
+    channel = Link(clock, direction, None, audience.receive, lambda _: None)
+    audience.listen_to(channel)
+    channel.send(250, "content")
+    clock.run(until=2 * SECOND + 1)
+    sent = {
+        name: [
+            (each.content.kind, each.content.device, each.wire_bytes, each.queued_at)
+            for each in device.uplink.unfinished
+        ]
+        for name, device in devices.items()
+    }
+    assert sent == {
+        "a": [("acknowledgement", "a", 120, 2 * SECOND)],
+        "b": [],
+        "c": [],
+        "d": [("acknowledgement", "d", 21, 2 * SECOND)],
+    }

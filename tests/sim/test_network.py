@@ -118,7 +118,7 @@ def account(rows):
         delivered=delivered,
         lost=lost,
         in_flight=in_flight,
-        dropped=total(everything, "dropped", "superseded"),
+        dropped=total(everything, "dropped", "superseded") + total(arriving, "failed"),
     )
 
 
@@ -216,7 +216,7 @@ def test_a_message_is_given_up_after_its_last_attempt(tmp_path):
         (1, "delivered", 2, 0, 5, 6.1, 6.35),
     ]
     assert country.received == [(6.35, "cloud", "1")]
-    assert country.ways["town"][0].ledger == Ledger(sent=2100, delivered=100, lost=2000)
+    assert country.ways["town"][0].ledger == Ledger(sent=2100, delivered=100, lost=2000, dropped=3000)
 
 
 def test_the_end_of_the_run_leaves_messages_on_their_way_and_in_the_queue(tmp_path):
@@ -274,6 +274,19 @@ def test_a_full_outbox_drops_by_its_policy(tmp_path, bound, overflow, rows, rece
     assert country.ways["town"][0].ledger == Ledger(sent=2000, delivered=2000, dropped=500)
 
 
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "drop_least_informative"])
+def test_a_device_that_comes_back_says_so_however_full_its_outbox_is(tmp_path, overflow):
+    """Samples are sent until 1 s; a join waits behind them, in an outbox that has no room for samples."""
+    country = Country(tmp_path, {"town": {"outbox": {"messages": 0, "overflow": overflow}}})
+    country.up("town", (0, 1000), (0.75, 100))
+    country.send_at(0.5, country.ways["town"][0], 250, "town", "join")
+    assert country.rows("message", "kind", "status", "start_s", "sent_s") == [
+        (0, "samples", "delivered", 0, 1),
+        (1, "join", "delivered", 1, 1.25),
+        (2, "samples", "dropped", None, None),
+    ]
+
+
 def test_an_outbox_waits_out_an_outage(tmp_path):
     """What is being sent does not count; of what comes during the outage only the newest is there at its end."""
     link = {"outbox": {"messages": 1}, "outages": {"scheduled_s": [[0.5, 10]]}}
@@ -304,6 +317,39 @@ def test_a_message_that_finds_the_link_free_needs_no_room_in_the_outbox(tmp_path
         ("wood-0", "delivered", 0),
         ("wood-0", "delivered", 0),
         ("wood-0", "delivered", 1),
+    ]
+
+
+def test_a_message_that_comes_as_another_ends_in_a_cell_finds_the_link_free(tmp_path):
+    """Shares of a third and a quarter leave rounding behind, but the first one of `a` ends at 3.5 s exactly."""
+    link = {"cell": "c", "uplink_mbps": 1.0, "outbox": {"messages": 0, "overflow": "drop_newest"}}
+    cells = {"c": {"uplink_mbps": BYTE_A_MILLISECOND, "downlink_mbps": 1.0}}
+    country = Country(tmp_path, dict.fromkeys("abcd", link), cells=cells)
+    country.up("a", (0, 1000), (3.5, 1000)).up("b", (0, 1000)).up("c", (0, 1000)).up("d", (0.25, 500))
+    assert country.rows("device", "message", "status", "start_s", "sent_s") == [
+        ("a-0", 0, "delivered", 0, 3.5),
+        ("a-0", 1, "delivered", 3.5, 4.5),
+        ("b-0", 0, "delivered", 0, 3.5),
+        ("c-0", 0, "delivered", 0, 3.5),
+        ("d-0", 0, "delivered", 0.25, 2.25),
+    ]
+
+
+@pytest.mark.parametrize("carried_by", ["link", "trace", "cell"])
+def test_what_waits_in_an_outbox_begins_at_the_exact_end_before_it(tmp_path, carried_by):
+    """Each message takes a third of a second: the fourth finds the link free at 1 s."""
+    mbps, cells = 0.024, {}
+    link = {"uplink_mbps": mbps, "outbox": {"messages": 2, "overflow": "drop_newest"}}
+    if carried_by == "trace":
+        link["outages"] = {"scheduled_s": [[5, 6]]}
+    if carried_by == "cell":
+        link["cell"], cells = "c", {"c": {"uplink_mbps": mbps, "downlink_mbps": 1.0}}
+    country = Country(tmp_path, {"town": link}, cells=cells).up("town", *[(0, 1000)] * 3, (1, 1000))
+    assert country.rows("status", "start_s", "sent_s") == [
+        ("delivered", 0, 0.333333334),
+        ("delivered", 0.333333334, 0.666666667),
+        ("delivered", 0.666666667, 1),
+        ("delivered", 1, 1.333333334),
     ]
 
 
@@ -545,23 +591,19 @@ def test_a_channel_varies_as_much_as_the_link_that_varies_most(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wood", "rows"),
+    ("on_outage", "superseded", "rows"),
     [
-        ("pause", [("delivered", 0, 5), ("delivered", 5, 5.5), ("delivered", 5.5, 6)]),
-        ("retry", [("delivered", 0, 7), ("superseded", None, None), ("delivered", 7, 7.5)]),
+        ("pause", "keep", [("delivered", 0, 5), ("delivered", 5, 5.5), ("delivered", 5.5, 6)]),
+        ("retry", "drop", [("delivered", 0, 7), ("superseded", None, None), ("delivered", 7, 7.5)]),
     ],
 )
-def test_a_channel_does_as_all_its_links_do(tmp_path, wood, rows):
+def test_a_channel_does_as_all_its_links_do(tmp_path, on_outage, superseded, rows):
     """It is down with each region, from 1 to 2 and from 2.5 to 4 s; a message of 2.5 seconds pauses, or fails twice.
 
-    It is tried again at 2 s, and after 2 s more at 4.5 s; what one of the two links does not do it does not either.
+    It is tried again at 2 s, and after 2 s more at 4.5 s.
     """
-    both = {"cell": "hill", "superseded": "drop", "on_outage": "retry"}
-    links = {
-        "town": both | {"region": "north"},
-        "wood": both
-        | {"region": "south", "on_outage": wood, "superseded": "keep" if wood == "pause" else "drop"},
-    }
+    both = {"cell": "hill", "superseded": superseded, "on_outage": on_outage}
+    links = {"town": both | {"region": "north"}, "wood": both | {"region": "south"}}
     regions = {
         name: {"outages": {"scheduled_s": [when]}} for name, when in (("north", [1, 2]), ("south", [2.5, 4]))
     }
@@ -627,6 +669,13 @@ def test_tcp_is_no_faster_than_its_losses_allow(tmp_path, monkeypatch, carried_b
     (_, down), (lost, up) = country.rows("retransmitted_bytes", "sent_s")
     assert up == pytest.approx((100_000 + lost) * 8 / 0.8e6, abs=2e-9)
     assert down == pytest.approx(0.008, abs=2e-9)
+
+
+def test_headers_come_on_top_of_what_tcp_reaches(tmp_path):
+    """Each packet of 1000 bytes takes 1250: 0.8 Mbit/s of payload are 1 Mbit/s on the link."""
+    link = {"uplink_mbps": 100, "uplink_loss": 0.015, "mathis_rtt_ms": 100, "header_bytes": 250}
+    uplink, _ = Country(tmp_path, {"town": link}).ways["town"]
+    assert uplink.direction.bandwidth_mbps == pytest.approx(1.0)
 
 
 def test_a_link_slower_than_its_losses_allow_stays_as_slow(tmp_path):

@@ -119,6 +119,59 @@ def test_batches_without_an_answer_at_the_end_are_in_progress(tiny, tmp_path):
     )
 
 
+QUESTION, ANSWER = 136 + 40, 4 + 40
+"""Bytes of a batch of two and of its answer."""
+
+
+@pytest.mark.parametrize(
+    ("link", "statuses", "lost_by_uplink"),
+    [
+        # A question takes 0.704 s and one comes every half second; one can wait. Turns come at 0, 0.704, 1.408, 2.112,
+        # ..., 5.632 s: those of 2.0, 3.5 and 5.5 s find another waiting. The end comes amid that of 5.0 s.
+        (
+            {"uplink_mbps": 0.002, "outbox": {"messages": 1, "overflow": "drop_newest"}},
+            "pppplpplppil",
+            3,
+        ),
+        # From 1 s to 2.2 s no attempt is made twice, so that three questions fail.
+        (
+            {
+                "uplink_mbps": 1.0,
+                "outages": {"scheduled_s": [[0.95, 2.2]]},
+                "on_outage": "retry",
+                "retry": {"most_attempts": 1},
+            },
+            "pplllppppppp",
+            3,
+        ),
+    ],
+)
+def test_a_question_that_never_arrives_is_forgotten(tiny, tmp_path, link, statuses, lost_by_uplink):
+    tables = run(tiny, tmp_path, duration_s=6.0, link=LINK | link)
+    found = [row["status"][0] for row in sorted(tables["batches"], key=lambda row: row["batch"])]
+    assert "".join(found) == statuses
+    (device,) = tables["devices"]
+    counted = ("uploaded", "lost_by_uplink", "lost", "in_progress")
+    lost = 2 * lost_by_uplink
+    assert [device[f"samples_{state}"] for state in counted] == [
+        24 - lost,
+        lost,
+        lost,
+        2 * statuses.count("i"),
+    ]
+
+
+def test_a_batch_whose_answer_never_arrives_is_lost(tiny, tmp_path):
+    """Its question arrives in 3.5 ms, and the answer, of 0.176 s, fails as the outage begins."""
+    link = {"uplink_mbps": 1.0, "downlink_mbps": 8 * ANSWER / 0.176e6, "latency_ms": 0.0}
+    link |= {"outages": {"scheduled_s": [[1.1, 1.2]]}, "on_outage": "retry", "retry": {"most_attempts": 1}}
+    tables = run(tiny, tmp_path, duration_s=2.0, link=link)
+    statuses = [row["status"] for row in sorted(tables["batches"], key=lambda row: row["batch"])]
+    assert statuses == ["predicted", "predicted", "lost", "predicted"]
+    (device,) = tables["devices"]
+    assert (device["samples_uploaded"], device["samples_lost_by_uplink"], device["samples_lost"]) == (8, 0, 2)
+
+
 def test_counts_balance_at_any_time(tiny, tmp_path):
     scenario = tiny.scenario(
         strategy={"name": "offload", "adapt": True, "batch_size": 4},

@@ -198,3 +198,55 @@ def test_what_is_down_for_good_is_tried_until_the_end_of_the_run():
     assert attempt((0, None), until_s=19) == (None, 6, True)
     assert attempt((0, None), until_s=20, most_attempts=7) == (19, 7, False)
     assert attempt((0, None), most_attempts=1) == (0, 1, False)
+
+
+def test_attempts_that_meet_the_same_outage_are_not_looked_at_one_by_one():
+    """A million seconds of it, in which an attempt a millisecond finds the link down."""
+    asked = []
+
+    class Spy(Watch):
+        def next(self, time):
+            asked.append(time)
+            return super().next(time)
+
+    up = 10**6 * SECOND
+    retry = Retry(first_backoff_s=0.001, factor=1.0, longest_backoff_s=0.001)
+    found = next_attempt(0, 1, retry, Spy(outages((0, up))), 2 * up)
+    assert (found, len(asked)) == ((up, 10**9 + 1, True), 2)
+
+
+def one_by_one(failed_at, attempts, pauses, most, intervals, until):
+    """Return what `next_attempt` does; `pauses` are those after the first failure, and so on."""
+    time = failed_at
+    while attempts != most:
+        time += pauses(attempts)
+        if time >= until:
+            return None, attempts, True
+        attempts += 1
+        if not down_at(time, intervals):
+            return time, attempts, True
+    return time, attempts, False
+
+
+@given(
+    INTERVALS.map(lambda found: [(a * 10**9, b * 10**9) for a, b in found]),
+    st.booleans(),
+    st.integers(0, 30 * 10**9),
+    st.integers(1, 70),
+    st.sampled_from([1.0, 1.01, 2.0, 3.0]),
+    st.sampled_from([(0.05, 0.05), (0.3, 0.7), (1.0, 2.0), (0.2, 100.0)]),
+    st.none() | st.integers(1, 90),
+    st.integers(0, 40 * 10**9),
+)
+def test_attempts_come_as_one_by_one(intervals, for_good, failed_at, attempts, factor, pauses_s, most, until):
+    if intervals and for_good:
+        intervals[-1] = (intervals[-1][0], None)
+    most = most and max(most, attempts)
+    first, longest = pauses_s
+    retry = Retry(first_backoff_s=first, factor=factor, longest_backoff_s=longest, most_attempts=most)
+
+    def pauses(failures):
+        return round(min(first * factor ** min(failures - 1, 64), longest) * SECOND)
+
+    expected = one_by_one(failed_at, attempts, pauses, most, intervals, until)
+    assert next_attempt(failed_at, attempts, retry, Watch(outages(*intervals)), until) == expected

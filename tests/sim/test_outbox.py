@@ -74,8 +74,30 @@ def test_as_many_go_as_the_bytes_ask_for():
     assert filled(outbox, message("e", 36)) == ([], [("b", "dropped"), ("e", "dropped")])
 
 
-def test_without_room_nothing_waits():
+def test_without_room_no_samples_wait():
     assert filled(Outbox(Settings(messages=0)), message(*A)) == ([], [("a", "dropped")])
+
+
+OVERFLOWS = ["drop_oldest", "drop_newest", "drop_least_informative"]
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize("bound", [{"messages": 1}, {"capacity_bytes": 15}])
+def test_what_is_no_samples_needs_no_room_and_is_never_dropped(bound, overflow):
+    """Of two messages of samples one goes; before, behind and between them others wait."""
+    others = [message(name, 1000, name) for name in ("join", "statistics", "again", "more")]
+    outbox = Outbox(Settings(**bound, overflow=overflow))
+    first, second = message("a", information=0.1), message("b", information=0.2)
+    waiting, gone = filled(outbox, others[0], first, others[1], others[2], second, others[3])
+    kept, dropped = ("a", "b") if overflow == "drop_newest" else ("b", "a")
+    assert gone == [(dropped, "dropped")]
+    assert [name for name in waiting if name != kept] == ["join", "statistics", "again", "more"]
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+def test_without_room_what_is_no_samples_waits(overflow):
+    outbox = Outbox(Settings(messages=0, capacity_bytes=0, overflow=overflow))
+    assert filled(outbox, message("join", kind="join"), message(*A)) == (["join"], [("a", "dropped")])
 
 
 @pytest.mark.parametrize(
@@ -116,8 +138,11 @@ def test_nothing_but_versions_supersedes_and_is_superseded():
     assert filled(Outbox(superseded="drop"), *others, message("1", kind="update"))[1] == []
 
 
+KINDS = st.sampled_from(["samples", "samples", "samples", "statistics", "join"])
 MESSAGES = st.lists(
-    st.tuples(st.integers(0, 50), st.sampled_from([0.0, 0.5, 1.0])) | st.none(), min_size=1, max_size=20
+    st.tuples(st.integers(0, 50), KINDS, st.sampled_from([0.0, 0.5, 1.0])) | st.none(),
+    min_size=1,
+    max_size=20,
 )
 BOUNDS = st.builds(
     Settings,
@@ -135,18 +160,17 @@ def test_bounds_hold_and_every_message_either_waits_or_had_its_turn_or_is_droppe
         if step is None:
             taken += [transfer for transfer in [outbox.take()] if transfer is not None]
             continue
-        given_in.append(message(number, step[0], information=step[1]))
+        given_in.append(message(number, *step))
         held = [*outbox.waiting, given_in[-1]]
         out = outbox.put(given_in[-1])
         dropped += out
         assert outbox.waiting == [each for each in held if each not in out]
-        assert bounds.messages is None or len(outbox.waiting) <= bounds.messages
-        assert bounds.capacity_bytes is None or (
-            sum(each.wire_bytes for each in outbox.waiting) <= bounds.capacity_bytes
-        )
+        samples = [each.wire_bytes for each in outbox.waiting if each.content.kind == "samples"]
+        assert bounds.messages is None or len(samples) <= bounds.messages
+        assert bounds.capacity_bytes is None or sum(samples) <= bounds.capacity_bytes
     assert {each.name for each in given_in} == {each.name for each in (*outbox.waiting, *taken, *dropped)}
     assert [each.name for each in taken] == sorted(each.name for each in taken)
-    assert {each.fate for each in dropped} <= {"dropped"}
+    assert {(each.fate, each.content.kind) for each in dropped} <= {("dropped", "samples")}
     assert {each.fate for each in (*taken, *outbox.waiting)} <= {None}
 
 

@@ -182,19 +182,42 @@ def fails_for_good(run, key):
     return any(message["status"] == "failed" for message in run.sent(*key))
 
 
+def loses(run, key):
+    """Tell whether packets are lost on a device's link, or perhaps on those of a channel."""
+    device, way = key
+    if device not in run.names:
+        return True
+    link = run.settings(device).link
+    own = getattr(link, f"{way}link_loss")
+    return bool(link.loss if own is None else own)
+
+
 def what_has_happened_stays_so(run):
     """Sums of what is over never fall."""
     for (ledgers, counts), (later_ledgers, later_counts) in pairwise(run.accounts):
         for key, ledger in ledgers.items():
             later = later_ledgers[key]
             assert all(ledger[state] <= later[state] for state in ("delivered", "lost", "dropped"))
-            handed_over = ("queued", "sent", "dropped")
-            if not fails_for_good(run, key):  # then what was never really sent is taken back
-                assert ledger["sent"] <= later["sent"]
-                assert sum(map(ledger.get, handed_over)) <= sum(map(later.get, handed_over))
+            fails = fails_for_good(run, key)
+            assert fails or ledger["sent"] <= later["sent"]  # or what was never really sent is dropped
+            if not (fails and loses(run, key)):  # or copies of lost packets are not sent any more
+                for handed_over in (("sent", "dropped"), ("queued", "sent", "dropped")):
+                    assert sum(map(ledger.get, handed_over)) <= sum(map(later.get, handed_over))
         for name, count in counts.items():
-            over = ("arrived", "predicted", "dropped", "missed", "lost", "correct", "uploaded", "withheld")
-            assert all(count[state] <= later_counts[name][state] for state in over)
+            later = later_counts[name]
+            over = (
+                "arrived",
+                "predicted",
+                "dropped",
+                "missed",
+                "lost",
+                "correct",
+                "lost_by_uplink",
+                "withheld",
+            )
+            assert all(count[state] <= later[state] for state in over)
+            handed_over = ("uploaded", "lost_by_uplink")
+            assert sum(map(count.get, handed_over)) <= sum(map(later.get, handed_over))
 
 
 def tables_agree_with_the_accounts(run):
@@ -210,7 +233,10 @@ def tables_agree_with_the_accounts(run):
         )
         for given_up in ("withheld", "waiting"):  # these are told by the criteria's verdicts
             batches[given_up] = counts[name][given_up]
-        batches["uploaded"] = sum(message["samples"] for message in run.sent(name, "up", "samples"))
+        batches |= {"uploaded": 0, "lost_by_uplink": 0}
+        for message in run.sent(name, "up", "samples"):
+            is_lost = message["status"] in ("dropped", "failed")
+            batches["lost_by_uplink" if is_lost else "uploaded"] += message["samples"]
         expected = {state: batches[state] for state in counts[name]}
         assert counts[name] == expected
         assert {state: row[f"samples_{state}"] for state in counts[name]} == expected
@@ -233,6 +259,7 @@ def tables_agree_with_the_accounts(run):
             elif status == "failed":
                 expected["sent"] += lost
                 expected["lost"] += lost
+                expected["dropped"] += arriving
             elif status == "delivered":
                 expected["sent"] += arriving + lost
                 expected["delivered"] += arriving
@@ -269,7 +296,9 @@ def the_summary_adds_up(run):
         }
 
     unpredicted = ("dropped", "missed", "lost", "queued", "in_progress")
-    counted = ("uploaded", "withheld", "waiting", "refused", "lost_by_cloud")
+    asked = [batch for batch in run.batches if batch["start"] is not None and batch["version"] is None]
+    candidates = total([batch for batch in predicted if batch["version"] is not None] + asked, "samples")
+    counted = ("uploaded", "lost_by_uplink", "withheld", "waiting", "refused", "lost_by_cloud")
     states = next(iter(ledgers.values()))
     ledger = {
         f"{way}link": {
@@ -287,7 +316,7 @@ def the_summary_adds_up(run):
         "predicted_samples": samples["predicted"],
         **{f"{status}_samples": samples[status] for status in unpredicted},
         **{f"{state}_samples": total(run.devices, f"samples_{state}") for state in counted},
-        "upload_share": uploaded / samples["predicted"] if samples["predicted"] else None,
+        "upload_share": uploaded / candidates if candidates else None,
         "ledger": ledger,
         **{f"{way}link_bytes": ledger[f"{way}link"]["sent_bytes"] for way in WAYS},
         "retransmitted_bytes": total(turned, "retransmitted_bytes"),
@@ -299,6 +328,7 @@ def the_summary_adds_up(run):
         "device_flops": total(run.devices, "flops"),
     }
     assert {name: summary[name] for name in expected} == expected
+    assert uploaded <= candidates
     ends = [event["time"] for event in run.cloud[1:]] + [run.end]
     spans = zip(run.cloud, ends, strict=True) if run.cloud else ()
     latencies = [(batch["completion"] - batch["arrival"], batch["samples"]) for batch in predicted]
@@ -469,11 +499,16 @@ def links_and_cells_are_fair(run):
                 if message["start"] is None:
                     assert flight.start + 1 > run.end
                 else:
-                    assert math.ceil(flight.start) <= message["start"] <= math.ceil(flight.start) + 1
+                    assert is_told(message["start"], flight.start)
                 if message["sent"] is None:
                     assert flight.end + 1 > run.end
                 else:
-                    assert math.ceil(flight.end) <= message["sent"] <= math.ceil(flight.end) + 1
+                    assert is_told(message["sent"], flight.end)
+
+
+def is_told(time, exact):
+    """Tell whether a time is an exact one, rounded up to a whole nanosecond unless it is hardly above one."""
+    return math.ceil(exact - Fraction(1, 2**20)) <= time <= math.ceil(exact)
 
 
 def rate(mbps):
@@ -699,11 +734,27 @@ def budgets_are_not_overdrawn(run):
                     assert spent[period] <= budget.allowance_bytes * share + budget.ahead_bytes
 
 
+def questions_that_are_lost_are_not_waited_for(run):
+    """Who asks in vain has lost the batch; what is lost otherwise is lost to a crash or an absence."""
+    for name in run.names:
+        asked = [batch for batch in run.seen(name) if batch["start"] is not None and batch["version"] is None]
+        if not asked:
+            continue
+        (row,) = (row for row in run.devices if row["device"] == name)
+        size = run.settings(name).stream.batch_size
+        lost = row["samples_lost_by_uplink"] + row["samples_refused"] + row["samples_lost_by_cloud"]
+        lost += sum(size for step in run.updates if (step["student"], step["status"]) == (name, "lost"))
+        lost += sum(m["samples"] for m in run.sent(name, "down", "answer") if m["status"] == "failed")
+        in_vain = sum(batch["samples"] for batch in asked if batch["status"] == "lost")
+        assert in_vain == lost or (in_vain > lost and run.absences(name))
+
+
 LAWS_OF_ANY_WORLD = (
     accounts_balance_at_every_slice,
     what_has_happened_stays_so,
     tables_agree_with_the_accounts,
     the_summary_adds_up,
+    questions_that_are_lost_are_not_waited_for,
     messages_are_in_order,
     versions_are_delivered_before_they_are_used,
     versions_never_go_back,
@@ -716,7 +767,7 @@ TROUBLES = {
     *("predicted", "dropped", "missed", "lost", "queued", "in_progress"),
     *("delivered", "in_flight", "superseded", "failed", "retried", "multicast"),
     *("samples", "statistics", "join", "update", "answer", "acknowledgement"),
-    *("withheld", "waiting", "refused", "lost_by_cloud"),
+    *("withheld", "waiting", "refused", "lost_by_cloud", "lost_by_uplink"),
     *("finished", "unfinished", "checkpoint", "crashed", "restarted"),
 }
 
@@ -732,7 +783,7 @@ def troubles(run):
     }
     found |= {
         state
-        for state in ("withheld", "waiting", "refused", "lost_by_cloud")
+        for state in ("withheld", "waiting", "refused", "lost_by_cloud", "lost_by_uplink")
         for row in run.devices
         if row[f"samples_{state}"]
     }

@@ -43,13 +43,13 @@ def test_an_inbox_without_room_refuses_every_second_batch(tiny, tmp_path):
     ]
     assert sorted((row["arrival_s"], row["status"], row["completion_s"]) for row in tables["batches"]) == [
         (0.0, "predicted", 0.7),
-        (0.5, "in_progress", None),
+        (0.5, "lost", None),
         (1.0, "predicted", 1.7),
-        (1.5, "in_progress", None),
+        (1.5, "lost", None),
     ]
     (device,) = tables["devices"]
     assert (device["samples_refused"], device["samples_lost_by_cloud"]) == (4, 0)
-    assert (device["samples_uploaded"], device["samples_in_progress"]) == (8, 4)
+    assert (device["samples_uploaded"], device["samples_lost"], device["samples_in_progress"]) == (8, 4, 0)
     assert [row["status"] for row in tables["transfers"] if row["direction"] == "up"] == ["delivered"] * 4
 
 
@@ -63,7 +63,7 @@ def test_a_crash_costs_the_answers_under_way_and_those_asked_for_while_it_lasts(
         (1.5, 1.8, "finished", True),
     ]
     statuses = [row["status"] for row in sorted(tables["batches"], key=lambda row: row["arrival_s"])]
-    assert statuses == ["predicted", "in_progress", "in_progress", "predicted"]
+    assert statuses == ["predicted", "lost", "lost", "predicted"]
     (device,) = tables["devices"]
     assert (device["samples_refused"], device["samples_lost_by_cloud"]) == (0, 2)
     assert [(row["time_s"], row["event"]) for row in tables["cloud"]] == [

@@ -32,6 +32,15 @@ def test_what_is_no_number(table, text):
         list(tables.rows(path, "a"))
 
 
+@pytest.mark.parametrize(
+    ("name", "most"), [("time_s", "1000000000"), ("mbps", "1000000000"), ("latency_ms", "1000000000000")]
+)
+def test_what_is_too_large(table, name, most):
+    assert list(tables.rows(table(f"{name}\n{most}\n".encode()), name)) != []
+    with pytest.raises(ValueError, match=rf"table.csv:2: {name} '1e300' must be at most {most}$"):
+        list(tables.rows(table(f"{name}\n1e300\n".encode()), name))
+
+
 @pytest.mark.parametrize("line", ["1", "1,2,3", "1;2"])
 def test_rows_of_another_length(table, line):
     with pytest.raises(ValueError, match=rf"table.csv:2: '{line}' must be 2 value\(s\): a,b"):

@@ -45,6 +45,11 @@ def test_by_each_millisecond_as_much_has_passed_as_there_were_opportunities(band
         assert timeline.work_until(time * MS) == passed * PACKET * 10**9
 
 
+def test_blank_lines_at_the_end_say_nothing(bandwidth, written):
+    plain, ending = (bandwidth(model="mahimahi", file=written(text)) for text in ("1\n2\n", "1\n2\n\n \n"))
+    assert plain._recorded == ending._recorded
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
