@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from scenarios.settings import Duration, Seconds, Settings, increasing, number_text
+from scenarios.settings import LONGEST_S, Duration, Seconds, Settings, increasing, number_text
 
 Moment = Annotated[Duration, Field(ge=1e-6)]
 """Seconds after the start of the run, or a duration in seconds."""
@@ -36,6 +36,8 @@ def _at(value: Any) -> Any:
             raise ValueError("must be at least 0")
         if not math.isfinite(value):
             raise ValueError("must be a finite number")
+        if value > LONGEST_S:
+            raise ValueError(f"must be at most {number_text(LONGEST_S)}")
         return {"from_s": value, "to_s": value}
     if not isinstance(value, dict | Spread):
         raise ValueError("must be a number of seconds or {from_s: SECONDS, to_s: SECONDS}")

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from scenarios import catalogue
-from scenarios.settings import Duration, Settings
+from scenarios.settings import LONGEST_S, Duration, Settings
 
 
 def _known_corruption(name: str) -> str:
@@ -152,7 +152,7 @@ Labels = Annotated[
 class Stream(Settings):
     """When batches arrive at a device, and in which order the images come."""
 
-    rate_hz: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    rate_hz: Annotated[float, Field(ge=1 / LONGEST_S, le=1e6, allow_inf_nan=False)]
     """Batches per second."""
     batch_size: Annotated[int, Field(ge=1)] = 16
     """Samples in each batch."""

@@ -92,3 +92,8 @@ SPREADING = "must be a number of seconds or {from_s: SECONDS, to_s: SECONDS}"
 )
 def test_what_is_told_of_a_life_in_a_file(tmp_path, life, message):
     assert told_below(tmp_path, "  lte:", f"life: {life}") == [f"groups.lte.life.{message}"]
+
+
+def test_no_moment_is_beyond_what_a_run_can_last():
+    assert errors(Life, {"joins_s": 1e303}) == [(("joins_s",), "must be at most 1000000000")]
+    assert [where for where, _ in errors(Life, {"mean_up_s": 1e303, "restart_s": 1})] == [("mean_up_s",)]

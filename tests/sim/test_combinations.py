@@ -119,7 +119,9 @@ def test_the_summary_adds_up_whatever_fails(troubled):
     assert found["uploaded_samples"] == sum(row["samples_uploaded"] for row in tables["devices"])
     predicted = [row for row in tables["batches"] if row["status"] == "predicted"]
     kept = sum(row["kept"] for row in predicted if not row["start_s"] < 7 <= row["completion_s"])
-    assert kept == sum(found[f"{state}_samples"] for state in ("uploaded", "withheld", "waiting"))
+    assert kept == sum(
+        found[f"{state}_samples"] for state in ("uploaded", "lost_by_uplink", "withheld", "waiting")
+    )
     for way, ledger in found["ledger"].items():
         assert ledger["sent_bytes"] == found[f"{way}_bytes"]
         assert ledger["sent_bytes"] == sum(

@@ -52,6 +52,13 @@ def test_the_share_of_a_fleet(tmp_path, devices, share):
     assert upload_share(account(tmp_path, *devices)) == share
 
 
+def test_what_uplinks_lost_was_handed_to_them_too(tmp_path):
+    account(tmp_path, (10, 40))
+    table = pq.read_table(tmp_path / DEVICES).append_column("samples_lost_by_uplink", pa.array([5]))
+    pq.write_table(table, tmp_path / DEVICES)
+    assert upload_share(tmp_path) == 15 / 40
+
+
 def test_the_share_is_filled_in_and_the_rest_stays(tmp_path):
     account(tmp_path / "mine", (10, 40))
     settings = RandomSelection(match="mine", batch_size=8)

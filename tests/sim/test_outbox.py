@@ -144,11 +144,12 @@ MESSAGES = st.lists(
     min_size=1,
     max_size=20,
 )
-BOUNDS = st.builds(
-    Settings,
-    messages=st.none() | st.integers(0, 4),
-    capacity_bytes=st.none() | st.integers(0, 100),
-    overflow=st.sampled_from(["drop_oldest", "drop_newest", "drop_least_informative"]),
+BOUNDS = st.just(Settings()) | st.builds(
+    lambda bounds, overflow: Settings(messages=bounds[0], capacity_bytes=bounds[1], overflow=overflow),
+    st.tuples(st.none() | st.integers(0, 4), st.none() | st.integers(0, 100)).filter(
+        lambda bounds: any(bound is not None for bound in bounds)
+    ),
+    st.sampled_from(OVERFLOWS),
 )
 
 
