@@ -294,12 +294,13 @@ class Cloud:
         if self.inbox is not None:
             for message in self.inbox.lose():
                 self.lost[message.device] += message.samples
-        self.accelerators.begin_anew()
+        self.accelerators.stop()
         self._note("crashed")
 
     def restart(self) -> None:
         """Go on from the last checkpoint; the devices keep what they hold."""
         self.agent, self.newest = self._checkpoints.restore()
+        self.accelerators.begin_anew()
         self._note("restarted")
 
     def _numbers_running(self) -> list[int]:

@@ -179,7 +179,9 @@ CLOUD = pa.schema(
         ("time_s", pa.float64()),
         # started, checkpoint, crashed, restarted, accelerator_starting, accelerator_ready or accelerator_stopped
         ("event", pa.string()),
-        ("accelerators", pa.int32()),  # there or starting from now on
+        # There or starting from now on, which is what is paid for: none from a crash to the restart, when machines are
+        # gone and new ones are not yet there.
+        ("accelerators", pa.int32()),
     ]
 )
 
