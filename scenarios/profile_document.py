@@ -24,8 +24,8 @@ cloud: {profile: v100, accelerators: 2}
 
 `profile: my-board.yaml`, relative to the scenario, takes the figures from a file of your own in the form of those in
 `scenarios/profiles`: a description, and each figure as `{value: 12.5, source: "measured on ..."}` or as a plain number,
-since nobody but you needs to know its source. It has to give what the settings require: `gflops`, or `uplink_mbps` and
-`downlink_mbps`.
+since nobody but you needs to know its source. Files that it names are relative to its own folder. It has to
+give what the settings require: `gflops`, or `uplink_mbps` and `downlink_mbps`.
 
 To compare profiles in a study or with `--set`, replace the whole (`groups.lte.link: [lte, 5g]`): where figures are
 given beside the profile, as in every resolved scenario, another name changes none of them.

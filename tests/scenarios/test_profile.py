@@ -227,6 +227,29 @@ def test_a_file_is_relative_to_the_scenario(board, write, tmp_path, monkeypatch)
     assert compute.profile == str((tmp_path / "board.yaml").resolve())
 
 
+def test_files_in_a_file_are_relative_to_it(write, tmp_path, monkeypatch):
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "up.csv").write_text("time_s,mbps\n0,3\n10,5\n")
+    (folder / "field.yaml").write_text(
+        "uplink_mbps: {model: csv, file: up.csv}\ndownlink_mbps: 4\noutages: {scheduled_s: [[1, 2]]}\n"
+    )
+    write(
+        ("      uplink_mbps: 10\n", "      profile: profiles/field.yaml\n"), ("      downlink_mbps: 40\n", "")
+    )
+    monkeypatch.chdir(tmp_path.parent)
+    scenario = loader.load(tmp_path / "city.yaml")
+    link = scenario.groups["lte"].link
+    assert link.uplink_mbps.file == (folder / "up.csv").resolve()
+    assert (link.downlink_mbps, link.outages.scheduled_s) == (4.0, ((1.0, 2.0),))
+    (tmp_path / "resolved.yaml").write_text(loader.dump(scenario))
+    assert loader.load(tmp_path / "resolved.yaml") == scenario
+    (folder / "up.csv").unlink()
+    (told,) = mistakes(tmp_path / "city.yaml")
+    assert "profiles/field.yaml:1: uplink_mbps: " in told
+    assert f"no such file: {(folder / 'up.csv').resolve()}" in told
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
