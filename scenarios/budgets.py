@@ -23,8 +23,9 @@ class Budget(Settings):
     Every message of samples or of statistics is charged its payload and the headers of its packets when it is handed
     over, and goes only if all of it is there. Packets that are lost and sent again are not known then: not charged.
     Statistics, announcements of batches without samples, and samples that ask for an answer are never given up: they
-    wait in order, before other samples. One message holds samples of one batch, so what is kept of a batch may arrive
-    in several messages; the cloud takes each as a batch of its own.
+    wait in order, before other samples. On a device that is away all waits, and is charged once it is back. One message
+    holds samples of one batch, so what is kept of a batch may arrive in several messages; the cloud takes each as a
+    batch of its own.
     """
 
     per: Literal["device", "group", "fleet"] = "device"
@@ -100,7 +101,7 @@ class UploadQuality(Settings):
 
     - link: the message would leave within target_s, behind all that is before it, at the rate of the last one that
       has arrived, or the link's own before any;
-    - budget: the message fits what the budget has now.
+    - budget: the message fits what the budget has now, less what waits on the device.
     """
     target_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=None, validate_default=True

@@ -128,8 +128,8 @@ class Waiter(Protocol):
     def least(self) -> int | None:
         """Return the bytes of what it sends next; None where nothing waits. The budget has room for them some day."""
 
-    def proceed(self) -> None:
-        """Send what the budget has room for, `least` and perhaps more."""
+    def proceed(self) -> bool:
+        """Send what the budget has room for, `least` and perhaps more, and tell whether that is anything."""
 
 
 class Budget:
@@ -180,6 +180,11 @@ class Budget:
         """Tell whether nobody else waits before it."""
         return not self._line or self._first() is waiter
 
+    def give_turn(self, waiter: Waiter) -> None:
+        """Let it proceed if nobody else waits before it; having sent something, it waits behind all others."""
+        if self.is_open_to(waiter) and waiter.proceed() and waiter in self._line:
+            self._line.move_to_end(waiter)
+
     def attend(self, waiter: Waiter) -> None:
         """Take note of what it waits for now: it joins the line, stays in its place, or leaves."""
         if waiter.least() is None:
@@ -209,11 +214,9 @@ class Budget:
             size = waiter.least()
             if size is not None and size > self.available():
                 break
-            waiter.proceed()
+            self.give_turn(waiter)
             if waiter.least() is None:
                 del self._line[waiter]
-            else:
-                self._line.move_to_end(waiter)
         self._set_alarm()
 
 

@@ -187,8 +187,7 @@ class Sender:
 
     def ask(self, *sizes):
         self.sizes += sizes
-        if self.budget.is_open_to(self):
-            self.proceed()
+        self.budget.give_turn(self)
         self.budget.attend(self)
 
     def withdraw(self):
@@ -199,8 +198,10 @@ class Sender:
         return self.sizes[0] if self.sizes else None
 
     def proceed(self):
+        before = len(self.sizes)
         while self.sizes and self.budget.take(self.sizes[0]):
             self.events.append((self.budget.clock.time / SECOND, self.name, self.sizes.pop(0)))
+        return len(self.sizes) < before
 
 
 def senders(names, **settings):
@@ -243,6 +244,22 @@ def test_who_leaves_the_line_no_longer_holds_up_the_others():
     clock.call_at(SECOND // 10, a.withdraw)
     clock.run()
     assert events == [(0.0, "a", 200), (0.2, "b", 20), (0.4, "b", 20)]
+
+
+def test_who_has_sent_something_waits_behind_the_others_also_when_it_asks_again():
+    """At 0.5 s there are 50 bytes, of which `a`, first in the line, sends 30 that it would rather send than its 150."""
+    clock, (a, b), events = senders("ab", **HUNDRED_A_SECOND)
+    clock.call_at(0, lambda: a.ask(200, 150))
+    clock.call_at(0, lambda: b.ask(100))
+    for tenths in (5, 7, 9):
+        clock.call_at(tenths * SECOND // 10, lambda: a.sizes.insert(0, 30) or a.ask())
+    clock.run()
+    assert events == [
+        (0.0, "a", 200),
+        (0.5, "a", 30),
+        (1.3, "b", 100),
+        *((1.6, "a", 30), (1.9, "a", 30), (3.4, "a", 150)),
+    ]
 
 
 def test_the_first_of_the_line_may_change_what_it_waits_for():

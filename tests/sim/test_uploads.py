@@ -219,14 +219,48 @@ def test_who_is_away_lets_others_pass_and_waits_at_the_end_of_the_line_when_back
     assert b.sent == [(2.0, 0, [4]), (4.0, 0, [5]), (6.0, 0, [6])]
 
 
-def test_what_is_offered_while_away_goes_at_once_if_it_can():
-    """A device that leaves finishes its batch first."""
-    a = camera(rate_kbps=0.32, burst_bytes=80, excess="wait")
+@pytest.mark.parametrize("rank", ["entropy", "arrival"])
+def test_who_adds_better_samples_all_the_time_holds_up_nobody(rank):
+    """40 bytes flow in each second. `a` has an image of 188 bytes wait, and adds one of 48 that ranks higher again and
+    again; the first of them goes at 1.3 s, and then it is the turn of `b`, whose 188 are there at 5.6 s.
+    """
+    clock = Clock()
+    shared = budget(clock, rate_kbps=0.32, burst_bytes=200, excess="wait", rank=rank, per="fleet")
+    a, b = (Camera(name, clock, shared) for name in "ab")
+    a.offer_at(0, 0, {1: 3.0, 2: 3.0}, side=12)
+    b.offer_at(0.1, 0, {3: 3.0}, side=12)
+    for number in range(20):
+        a.offer_at(1.3 + 1.3 * number, 1 + number, {10 + number: 0.1}, side=2)
+    clock.run()
+    (sent,) = b.sent
+    assert sent == {"entropy": (5.6, 0, [3]), "arrival": (9.1, 0, [3])}[rank]
+
+
+@pytest.mark.parametrize("excess", ["drop", "wait", "replace"])
+def test_what_is_offered_while_away_is_charged_when_it_is_back(excess):
+    """A device that leaves finishes its batch first. An image takes 80 bytes, which flow in every 2 s."""
+    a = camera(rate_kbps=0.32, burst_bytes=80, excess=excess)
     a.uploads.pause()
     a.offer_at(1, 0, alike(1, 2))
+    a.clock.run(until=8 * SECOND)
+    assert (a.sent, samples(a.counts)) == ([], (0, 0, 2))
     a.clock.call_at(9 * SECOND, a.uploads.resume)
     a.clock.run()
-    assert a.sent == [(1.0, 0, [1]), (9.0, 0, [2])]
+    later = [] if excess == "drop" else [(11.0, 0, [2])]
+    assert a.sent == [(9.0, 0, [1]), *later]
+    assert samples(a.counts) == (1 + len(later), 1 - len(later), 0)
+
+
+def test_who_is_away_takes_nothing_from_a_shared_budget():
+    """It is enough for one image in each 100 s."""
+    clock = Clock()
+    shared = budget(clock, allowance_bytes=80, period_s=100.0, excess="wait", per="fleet")
+    a, b = (Camera(name, clock, shared) for name in "ab")
+    a.uploads.pause()
+    a.offer_at(1, 0, alike(1), statistics=np.zeros(10, np.float32))
+    b.offer_at(2, 0, alike(2))
+    clock.run(until=90 * SECOND)
+    assert (a.sent, b.sent) == ([], [(2.0, 0, [2])])
 
 
 def test_trace_of_quality_that_follows_the_link():
@@ -267,6 +301,25 @@ def test_trace_of_quality_that_follows_the_budget():
     a.clock.run()
     assert [message.quality for _, message in a.link.handed_over] == [0, 1, 0]
     assert samples(a.counts) == (4, 0, 0)
+
+
+def test_quality_leaves_room_for_what_waits_already():
+    """Raw, an image is 4221 bytes with its headers. At 1 s all 4300 are there, but another image waits for its turn."""
+    quality = {"by": "budget", "lower": ["png"]}
+    a = camera(
+        group={"upload_quality": quality},
+        allowance_bytes=4300,
+        period_s=10.0,
+        excess="wait",
+        waiting_samples=9,
+    )
+    a.uploads.pause()
+    a.offer_at(0, 0, alike(1), side=64)
+    a.offer_at(1, 1, alike(2), side=64)
+    a.clock.call_at(2 * SECOND, a.uploads.resume)
+    a.clock.run()
+    found = [(time / SECOND, message.batch, message.quality) for time, message in a.link.handed_over]
+    assert found == [(2.0, 0, 0), (10.0, 1, 1)]
 
 
 def test_statistics_wait_and_go_before_samples():
