@@ -11,10 +11,9 @@ from rich.text import Text
 
 from analysis.comparison import comparison
 from analysis.intervals import UNITS_TO_RESOLVE
-from analysis.reading import Source, folders_of, read_manifest
+from analysis.reading import Source
 from analysis.tables import accuracy_by_shift
 from analysis.units import NOT_KNOWN, bytes_text, joules_text, percent_text, seconds_text, shift_text
-from sim.results import MANIFEST
 
 _COSTS = ("worst\ndevice", "upload\nshare", "uplink\ndownlink", "updates\nage p50")
 _LATENCY = "latency\np50, p95"
@@ -22,7 +21,6 @@ _ENERGY = "energy_j_per_1000_predictions"
 _CAPTION = "brackets: 95 % interval across the devices of this one seed; age: of the version that predicted"
 _POWERED = "energy: for 1000 predictions"
 _UNRESOLVED = f"not resolved: the interval contains zero, or fewer than {UNITS_TO_RESOLVE['devices']} devices"
-MOST_NAMED = 3
 
 
 def result_table(source: Source) -> Table:
@@ -75,18 +73,6 @@ def shift_table(source: Source) -> Table:
         )
         previous = group
     return table
-
-
-def damage_notes(source: Source) -> list[str]:
-    """Name the images that could not be read and were left out, in one line for each strategy."""
-    notes = []
-    for label, folder in folders_of(source).items():
-        damaged: dict[str, str] = read_manifest(folder).get("damaged", {})
-        if damaged:
-            named = [f"{path} ({why})" for path, why in list(damaged.items())[:MOST_NAMED]]
-            more = f" and {len(damaged) - MOST_NAMED} more in {MANIFEST}" if len(damaged) > MOST_NAMED else ""
-            notes.append(f"{label}: {len(damaged)} damaged images left out: {', '.join(named)}{more}")
-    return notes
 
 
 def light_table(title: str | None, caption: str | None = None) -> Table:

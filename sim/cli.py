@@ -104,11 +104,12 @@ def run(
 
 
 def _show(folder: Path) -> None:
-    from analysis.console import damage_notes, result_table, shift_table  # noqa: PLC0415
+    from analysis.console import result_table, shift_table  # noqa: PLC0415
+    from analysis.notes import notes  # noqa: PLC0415
 
     output.print(result_table(folder))
     output.print(shift_table(folder))
-    for note in damage_notes(folder):
+    for note in notes(folder):
         output.print(note, style="yellow", markup=False, soft_wrap=True)
     output.print(f"results and figures: {folder}", markup=False, soft_wrap=True)
 

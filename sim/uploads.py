@@ -14,6 +14,7 @@ from models.criteria._chain import KEPT
 from models.entropy import entropy
 from models.errors import InputError
 from models.ranks import Prediction
+from sim.budget import Hopeless
 from sim.clock import SECOND, seconds
 from sim.messages import Message, pack
 from sim.selection import Candidate, Pool, payload_bytes
@@ -187,8 +188,10 @@ class Uploads:
             candidate = Candidate(
                 batch.number, content, image if codec.lossless else None, quality, prediction
             )
-            if self.budget.ready_at(self._message_bytes(candidate.payload_bytes)) is None:
+            size = self._message_bytes(candidate.payload_bytes)
+            if self.budget.ready_at(size) is None:
                 self.counts.withheld += 1
+                self.budget.hopeless = self.budget.hopeless.joined(Hopeless(1, size))
             else:
                 pool.candidates.append(candidate)
                 fitting += 1
@@ -206,11 +209,8 @@ class Uploads:
             self._send(message)
             return
         size = self._message_bytes(len(message.payload))
-        if self.budget.ready_at(size) is None:
-            raise InputError(
-                f"{self.device}: a message of {message.kind} of {size} bytes with its headers never fits its budget, "
-                "and must not be given up; allow more in the burst_bytes or allowance_bytes of the budget"
-            )
+        if problems := self.budget.too_small_for(size, message.kind):
+            raise InputError("\n".join(f"{problem} ({self.device})" for problem in problems))
         self.whole.append(message)
         self._proceed_in_turn()
 

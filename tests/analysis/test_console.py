@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis.console import damage_notes, result_table, shift_table
+from analysis.console import result_table, shift_table
 
 
 def _printed(table: Table, width: int = 100) -> str:
@@ -99,14 +99,3 @@ def test_energy_is_shown_where_it_is_known(both: Path) -> None:
     printed = _printed(table, width=80)
     assert "…" not in printed
     assert "energy: for 1000 predictions" in " ".join(printed.split())
-
-
-def test_damaged_images_are_named(cema: Path) -> None:
-    assert damage_notes(cema) == []
-    manifest = json.loads((cema / "manifest.json").read_text())
-    manifest["damaged"] = {f"{number}.png": "cut short" for number in range(5)}
-    (cema / "manifest.json").write_text(json.dumps(manifest))
-    assert damage_notes(cema) == [
-        "cema: 5 damaged images left out: 0.png (cut short), 1.png (cut short), 2.png (cut short)"
-        " and 2 more in manifest.json"
-    ]

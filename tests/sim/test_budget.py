@@ -6,11 +6,11 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scenarios.budgets import Budget as BudgetSettings
-from sim.budget import Allowance, Budget, Budgets, TokenBucket, limits_of
+from sim.budget import Allowance, Budget, Budgets, Hopeless, TokenBucket, limits_of
 from sim.clock import SECOND, Clock
 
 KBPS = 1000
@@ -312,6 +312,37 @@ def test_who_shares_a_budget(per, shared):
     distinct = list({id(budget): None for budget in found.values()})
     assert {device: distinct.index(id(budget)) for device, budget in found.items()} == shared
     assert all(budgets.of(device, device[0], "plan") is budget for device, budget in found.items())
+
+
+@given(ALLOWANCES | BUCKETS, st.integers(1, 300))
+def test_the_least_value_that_lets_a_message_go_is_exact(limit, size):
+    def with_value(value):
+        if isinstance(limit, TokenBucket):
+            return TokenBucket(limit.rate, value)
+        return Allowance(value, limit.period, limit.start, limit.ahead)
+
+    assume(limit.size < size < 10 * getattr(limit, "period", SECOND))
+    least = limit.least_for(size)
+    assert with_value(least).ready_at(size, 0) is not None
+    assert with_value(least - 1).ready_at(size, 0) is None
+
+
+def test_what_is_too_small_for_a_message_is_told_of_each_limit():
+    described = BudgetSettings(rate_kbps=1, burst_bytes=90, allowance_bytes=100, pacing="even", period_s=10)
+    budget = Budget(Clock(), described, limits_of(described), "daily")
+    assert [text.split(", ")[0] for text in budget.too_small_for(100, "statistics")] == [
+        "budgets.daily.burst_bytes: 90: must be at least 100",
+        "budgets.daily.allowance_bytes: 100: must be at least 101",
+    ]
+    assert budget.too_small_for(90, "statistics") == []
+
+
+def test_what_never_fits_is_counted_by_the_budgets_name():
+    budgets = Budgets(Clock(), {name: BudgetSettings(allowance_bytes=10) for name in ("small", "other")})
+    for device, found in (("a-0", Hopeless(2, 50)), ("a-1", Hopeless(1, 40)), ("a-2", Hopeless())):
+        budgets.of(device, "a", "small").hopeless = found
+    budgets.of("b-0", "b", "other")
+    assert budgets.hopeless == {"small": (3, 40)}
 
 
 def test_a_group_without_a_budget_has_none():

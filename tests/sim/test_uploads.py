@@ -94,7 +94,7 @@ class Camera:
 
 def budget(clock, **settings):
     described = BudgetSettings.model_validate(settings)
-    return Budget(clock, described, limits_of(described))
+    return Budget(clock, described, limits_of(described), "plan")
 
 
 def camera(mbps=math.inf, group=None, **settings):
@@ -395,10 +395,22 @@ def test_a_sample_that_never_fits_does_not_wait():
 def test_statistics_that_never_fit_are_the_users_mistake():
     a = camera(rate_kbps=8.0, burst_bytes=79)
     a.offer_at(0, 0, {1: None}, statistics=np.zeros(10, np.float32))
-    with pytest.raises(
-        InputError, match="a: a message of statistics of 80 bytes with its headers never fits its"
-    ):
+    with pytest.raises(InputError) as caught:
         a.clock.run()
+    assert str(caught.value) == (
+        "budgets.plan.burst_bytes: 79: must be at least 80, since a message of statistics takes 80 bytes with its "
+        "headers and is never given up (a)"
+    )
+
+
+def test_samples_for_which_there_is_never_room_are_told():
+    a = camera(rate_kbps=8.0, burst_bytes=79, excess="wait")
+    a.offer_at(0, 0, {1: 1.0, 2: None, 3: 1.0})
+    a.offer_at(1, 1, alike(4), side=2)
+    a.offer_at(2, 2, alike(5), side=8)
+    a.clock.run()
+    assert a.uploads.budget.hopeless == (3, 80)
+    assert (a.sent, samples(a.counts)) == ([(1.0, 1, [4])], (1, 3, 0))
 
 
 def test_without_a_budget_all_goes_at_once_and_tells_how_informative_it_is():
