@@ -107,6 +107,15 @@ class Life(Settings):
             raise ValueError("no crashes to come back from; give crashes_s or mean_up_s")
         return restart_s
 
+    @field_validator("state")
+    @classmethod
+    def _is_what_crashes_leave(cls, state: str, info: ValidationInfo) -> str:
+        if not {"crashes_s", "mean_up_s"} <= info.data.keys():
+            return state
+        if state == "lost" and not info.data["crashes_s"] and info.data["mean_up_s"] is None:
+            raise ValueError("no crashes to lose it in; give crashes_s or mean_up_s, or leave it out")
+        return state
+
 
 class DeviceClock(Settings):
     """The clocks of devices, which pace their periodic batches; the world's schedule keeps true time."""

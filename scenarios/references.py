@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
@@ -22,17 +22,21 @@ NAMED_IN = {"cells": ("link", "cell"), "regions": ("link", "region"), "budgets":
 """By the field of the scenario that describes them, where a group names one."""
 
 
-def check(groups: Mapping[str, Group], scenario: Mapping[str, Any]) -> None:
-    """Raise an error with everything that is named and not described, or described and not named.
+def mismatches(groups: Mapping[str, Group], scenario: Mapping[str, Any]) -> list[Mismatch]:
+    """Return everything that is named and not described, or described and not named.
 
     `scenario` holds the fields that are free of other mistakes.
     """
-    found = [
+    return [
         mismatch
         for field, path in NAMED_IN.items()
         if field in scenario
         for mismatch in _mismatches(groups, field, path, scenario[field])
     ]
+
+
+def refuse(found: Sequence[Mismatch]) -> None:
+    """Raise an error with mismatches where there are any."""
     if found:
         text = "; ".join(f"{'.'.join(path)}: {why}" for path, why in found)
         raise PydanticCustomError(ERROR, "{text}", {"text": text, "mismatches": found})

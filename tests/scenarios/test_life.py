@@ -47,6 +47,11 @@ def test_a_moment_is_a_number_or_a_spread():
             "crashes need restart_s or mean_down_s, not both",
         ),
         ({"crashes_s": [86400.25, 86400.125], "restart_s": 1}, "crashes_s", PRECISE),
+        (
+            {"state": "lost"},
+            "state",
+            "no crashes to lose it in; give crashes_s or mean_up_s, or leave it out",
+        ),
         ({"restart_s": 2}, "restart_s", "no crashes to come back from; give crashes_s or mean_up_s"),
     ],
 )

@@ -460,7 +460,7 @@ def test_samples_and_bytes_are_conserved(batches, rank, excess, most, announce, 
         period_s=5.0,
         rank=rank,
         excess=excess,
-        waiting_samples=most,
+        **({} if excess == "drop" else {"waiting_samples": most}),
     )
     both = [Camera(name, clock, shared) for name in "ab"]
     for number, (who, tenths, found) in enumerate(sorted(batches, key=lambda batch: batch[1])):
