@@ -106,9 +106,13 @@ def run(
 def _show(folder: Path) -> None:
     from analysis.console import result_table, shift_table  # noqa: PLC0415
     from analysis.notes import notes  # noqa: PLC0415
+    from analysis.occurrences import occurrences_table  # noqa: PLC0415
 
     output.print(result_table(folder))
     output.print(shift_table(folder))
+    happened = occurrences_table(folder)
+    if happened is not None:
+        output.print(happened)
     for note in notes(folder):
         output.print(note, style="yellow", markup=False, soft_wrap=True)
     output.print(f"results and figures: {folder}", markup=False, soft_wrap=True)
