@@ -11,6 +11,7 @@ from rich.text import Text
 
 from analysis.comparison import comparison
 from analysis.intervals import UNITS_TO_RESOLVE
+from analysis.powers import missing_powers
 from analysis.reading import Source
 from analysis.tables import accuracy_by_shift
 from analysis.units import NOT_KNOWN, bytes_text, joules_text, percent_text, seconds_text, shift_text
@@ -21,6 +22,7 @@ _ENERGY = "energy_j_per_1000_predictions"
 _CAPTION = "brackets: 95 % interval across the devices of this one seed; age: of the version that predicted"
 _POWERED = "energy: for 1000 predictions"
 _UNRESOLVED = f"not resolved: the interval contains zero, or fewer than {UNITS_TO_RESOLVE['devices']} devices"
+MOST_NAMED = 3
 
 
 def result_table(source: Source) -> Table:
@@ -35,7 +37,11 @@ def result_table(source: Source) -> Table:
         row["difference_resolved"] is not None and not row["difference_resolved"] for row in rows
     )
     powered = any(row[_ENERGY] is not None for row in rows)
-    captions = [_CAPTION, *([_POWERED] if powered else []), *([_UNRESOLVED] if unresolved else [])]
+    captions = [
+        _CAPTION,
+        *([_POWERED] if powered else _unpowered(source)),
+        *([_UNRESOLVED] if unresolved else []),
+    ]
     table = light_table(_title(rows), "; ".join(captions))
     table.add_column("strategy", overflow="fold")
     table.add_column("online\naccuracy", justify="right", no_wrap=True)
@@ -79,6 +85,17 @@ def light_table(title: str | None, caption: str | None = None) -> Table:
     """Make a table without lines that fits a terminal of 80 columns."""
     looks: dict[str, Any] = {"title_justify": "left", "caption_justify": "left", "box": SIMPLE_HEAD}
     return Table(title=title, caption=caption, padding=0, **looks)
+
+
+def _unpowered(source: Source) -> list[str]:
+    """Say for want of which powers the energy is not known."""
+    missing = [f"{power} of {_named(groups)}" for power, groups in missing_powers(source).items()]
+    return [f"energy: not known without {', '.join(missing)}"] if missing else []
+
+
+def _named(groups: list[str]) -> str:
+    more = f" and {len(groups) - MOST_NAMED} more groups" if len(groups) > MOST_NAMED else ""
+    return f"{', '.join(groups[:MOST_NAMED])}{more}"
 
 
 class _Row:

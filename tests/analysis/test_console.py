@@ -99,3 +99,14 @@ def test_energy_is_shown_where_it_is_known(both: Path) -> None:
     printed = _printed(table, width=80)
     assert "…" not in printed
     assert "energy: for 1000 predictions" in " ".join(printed.split())
+
+
+def test_the_powers_are_named_without_which_energy_is_not_known(
+    writer: Callable[..., Path], tmp_path: Path
+) -> None:
+    known = {"compute": {"busy_w": 5.0, "idle_w": 2.0}, "link": {"transmit_w": 1.0, "receive_w": 1.0}}
+    lacking = known | {"link": {"receive_w": 1.0}}
+    groups = {"wired": known} | dict.fromkeys(("a", "b", "c", "d"), lacking)
+    folder = writer(tmp_path / "run", "cema", {}, scenario={"strategy": [], "groups": groups})
+    printed = " ".join(_printed(result_table(folder), width=80).split())
+    assert "energy: not known without link.transmit_w of a, b, c and 1 more groups" in printed
