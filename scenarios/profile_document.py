@@ -32,7 +32,7 @@ given beside the profile, as in every resolved scenario, another name changes no
 
 Where a profile gives one direction a figure of its own (`downlink_latency_ms`), it takes precedence over the figure
 for both directions, yours included: replace the field that the profile gives. A figure that a profile does not give has
-the default of the settings: no overhead, no jitter, no loss, power unknown. It says that no source was found, not that
+the default of the settings: no overhead, no jitter, no loss. It says that no source was found, not that
 it is zero. The power of a link's radio is that of the device that its source names.
 
 `gflops` is what is sustained on convolutional networks in float32, a multiply-accumulate counted as two operations, as
