@@ -68,9 +68,9 @@ def occurrences(folder: Path) -> dict[str, str]:
         if "attempts" in messages
         else 0,
         **{text: int((messages["status"] == status).sum()) for status, text in _MESSAGES.items()},
+        **_qualities(messages),
     }
-    told = {text: f"{count:,}".replace(",", " ") for text, count in counts.items() if count}
-    return told | _qualities(messages)
+    return {text: f"{count:,}".replace(",", " ") for text, count in counts.items() if count}
 
 
 def _accelerators_started(folder: Path) -> int:
@@ -80,10 +80,10 @@ def _accelerators_started(folder: Path) -> int:
     return int((read_table(folder, "cloud", ["event"])["event"] == "accelerator_starting").sum())
 
 
-def _qualities(messages: pd.DataFrame) -> dict[str, str]:
+def _qualities(messages: pd.DataFrame) -> dict[str, int]:
     """Count the samples that were uploaded at each level of quality."""
     if "quality" not in messages:
         return {}
     uploads = messages[(messages["direction"] == "up") & messages["quality"].notna()]
     samples = uploads.groupby("quality")["samples"].sum()
-    return {f"samples sent at quality {level:.0f}": f"{int(count)}" for level, count in samples.items()}
+    return {f"samples sent at quality {level:.0f}": int(count) for level, count in samples.items()}
