@@ -11,10 +11,10 @@ from rich.text import Text
 
 from analysis.comparison import comparison
 from analysis.intervals import UNITS_TO_RESOLVE
-from analysis.reading import Source, folders_of, read_manifest
+from analysis.powers import missing_powers
+from analysis.reading import Source
 from analysis.tables import accuracy_by_shift
 from analysis.units import NOT_KNOWN, bytes_text, joules_text, percent_text, seconds_text, shift_text
-from sim.results import MANIFEST
 
 _COSTS = ("worst\ndevice", "upload\nshare", "uplink\ndownlink", "updates\nage p50")
 _LATENCY = "latency\np50, p95"
@@ -37,7 +37,11 @@ def result_table(source: Source) -> Table:
         row["difference_resolved"] is not None and not row["difference_resolved"] for row in rows
     )
     powered = any(row[_ENERGY] is not None for row in rows)
-    captions = [_CAPTION, *([_POWERED] if powered else []), *([_UNRESOLVED] if unresolved else [])]
+    captions = [
+        _CAPTION,
+        *([_POWERED] if powered else _unpowered(source)),
+        *([_UNRESOLVED] if unresolved else []),
+    ]
     table = light_table(_title(rows), "; ".join(captions))
     table.add_column("strategy", overflow="fold")
     table.add_column("online\naccuracy", justify="right", no_wrap=True)
@@ -77,22 +81,21 @@ def shift_table(source: Source) -> Table:
     return table
 
 
-def damage_notes(source: Source) -> list[str]:
-    """Name the images that could not be read and were left out, in one line for each strategy."""
-    notes = []
-    for label, folder in folders_of(source).items():
-        damaged: dict[str, str] = read_manifest(folder).get("damaged", {})
-        if damaged:
-            named = [f"{path} ({why})" for path, why in list(damaged.items())[:MOST_NAMED]]
-            more = f" and {len(damaged) - MOST_NAMED} more in {MANIFEST}" if len(damaged) > MOST_NAMED else ""
-            notes.append(f"{label}: {len(damaged)} damaged images left out: {', '.join(named)}{more}")
-    return notes
-
-
 def light_table(title: str | None, caption: str | None = None) -> Table:
     """Make a table without lines that fits a terminal of 80 columns."""
     looks: dict[str, Any] = {"title_justify": "left", "caption_justify": "left", "box": SIMPLE_HEAD}
     return Table(title=title, caption=caption, padding=0, **looks)
+
+
+def _unpowered(source: Source) -> list[str]:
+    """Say for want of which powers the energy is not known."""
+    missing = [f"{power} of {_named(groups)}" for power, groups in missing_powers(source).items()]
+    return [f"energy: not known without {', '.join(missing)}"] if missing else []
+
+
+def _named(groups: list[str]) -> str:
+    more = f" and {len(groups) - MOST_NAMED} more groups" if len(groups) > MOST_NAMED else ""
+    return f"{', '.join(groups[:MOST_NAMED])}{more}"
 
 
 class _Row:

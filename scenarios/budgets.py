@@ -17,14 +17,18 @@ else:
     RankSettings = catalogue.tagged_by_field(catalogue.RANKS, "rank")
 
 
+DAY_S = 86400.0
+
+
 class Budget(Settings):
     """Bytes that devices may hand to their uplinks: a sustained rate, an allowance for each period, or both.
 
     Every message of samples or of statistics is charged its payload and the headers of its packets when it is handed
     over, and goes only if all of it is there. Packets that are lost and sent again are not known then: not charged.
     Statistics, announcements of batches without samples, and samples that ask for an answer are never given up: they
-    wait in order, before other samples. One message holds samples of one batch, so what is kept of a batch may arrive
-    in several messages; the cloud takes each as a batch of its own.
+    wait in order, before other samples. On a device that is away all waits, and is charged once it is back. One message
+    holds samples of one batch, so what is kept of a batch may arrive in several messages; the cloud takes each as a
+    batch of its own.
     """
 
     per: Literal["device", "group", "fleet"] = "device"
@@ -35,7 +39,7 @@ class Budget(Settings):
     """What the token bucket holds at most, and so the largest message; needed beside rate_kbps."""
     allowance_bytes: Annotated[int, Field(ge=1)] | None = Field(default=None, validate_default=True)
     """What may be sent in each period; what is left at its end does not carry over."""
-    period_s: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)] = 86400.0
+    period_s: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)] = DAY_S
     """Length of the allowance's periods."""
     starts_at_s: NonNegative = 0.0
     """When the allowance's first period begins; before it nothing may be sent."""
@@ -71,6 +75,26 @@ class Budget(Settings):
             raise ValueError("a budget needs allowance_bytes, or rate_kbps and burst_bytes, or all of them")
         return allowance_bytes
 
+    @field_validator("period_s", "starts_at_s")
+    @classmethod
+    def _belongs_to_an_allowance(cls, value: float, info: ValidationInfo) -> float:
+        default = cls.model_fields[str(info.field_name)].default
+        if value != default and "allowance_bytes" in info.data and info.data["allowance_bytes"] is None:
+            raise ValueError(f"has no effect without allowance_bytes; leave it out, or give {default:g}")
+        return value
+
+    @field_validator("waiting_samples", "overflow")
+    @classmethod
+    def _belongs_to_an_excess(cls, value: object, info: ValidationInfo) -> object:
+        """Only what waits has a limit, and only under `wait` the limit is not kept by rank."""
+        default = cls.model_fields[str(info.field_name)].default
+        needed = ("wait", "replace") if info.field_name == "waiting_samples" else ("wait",)
+        excess = info.data.get("excess")
+        if value != default and excess is not None and excess not in needed:
+            ways = " or ".join(f"`excess: {way}`" for way in needed)
+            raise ValueError(f"has no effect with `excess: {excess}`; needs {ways}, or leave it out")
+        return value
+
     @field_validator("pacing")
     @classmethod
     def _paces_an_allowance(cls, pacing: str, info: ValidationInfo) -> str:
@@ -100,7 +124,7 @@ class UploadQuality(Settings):
 
     - link: the message would leave within target_s, behind all that is before it, at the rate of the last one that
       has arrived, or the link's own before any;
-    - budget: the message fits what the budget has now.
+    - budget: the message fits what the budget has now, less what waits on the device.
     """
     target_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=None, validate_default=True

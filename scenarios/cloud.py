@@ -46,7 +46,7 @@ class Autoscaling(Settings):
     """Never more than these, counting those that are starting."""
     waiting_per_accelerator: NonNegative = 1.0
     """Another one is started when more steps and uploads than this wait for each; what waits for a step of its own
-    student does not count, since no accelerator could help it."""
+    student does not count, since no accelerator could help it: with one student for all there is never work for two."""
     start_up_s: Seconds = 0.0
     """From the decision to the moment at which it can take a step; it is paid for all the while."""
     idle_s: Seconds = 60.0

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from scenarios.network import Mean
 from scenarios.settings import LONGEST_S, Duration, Seconds, Settings, increasing, number_text
 
 Moment = Annotated[Duration, Field(ge=1e-6)]
@@ -60,15 +61,15 @@ class Life(Settings):
     leaves_s: Spreading | None = None
     """When it leaves for good, likewise. Leaving is orderly: it finishes the batch in progress and begins no other;
     the batches in its queue stay there."""
-    mean_absent_s: Moment | None = None
+    mean_absent_s: Mean | None = None
     """Mean of the exponential times for which a device is away between stays, which it ends in the same order."""
-    mean_present_s: Moment | None = Field(default=None, validate_default=True)
+    mean_present_s: Mean | None = Field(default=None, validate_default=True)
     """Mean of the exponential times for which it stays; given together with mean_absent_s."""
     crashes_s: Annotated[tuple[Moment, ...], Field(strict=False), AfterValidator(increasing)] = ()
     """Moments at which every device of the group crashes that is there."""
-    mean_up_s: Moment | None = None
+    mean_up_s: Mean | None = None
     """Mean of the exponential time from when a device comes up to a crash; beside crashes_s or instead of it."""
-    mean_down_s: Moment | None = None
+    mean_down_s: Mean | None = None
     """Mean of the exponential time from a crash until the device is back; or restart_s instead."""
     restart_s: Moment | None = Field(default=None, validate_default=True)
     """Time from a crash until the device is back."""
@@ -107,6 +108,15 @@ class Life(Settings):
         if ways and not crashes:
             raise ValueError("no crashes to come back from; give crashes_s or mean_up_s")
         return restart_s
+
+    @field_validator("state")
+    @classmethod
+    def _is_what_crashes_leave(cls, state: str, info: ValidationInfo) -> str:
+        if not {"crashes_s", "mean_up_s"} <= info.data.keys():
+            return state
+        if state == "lost" and not info.data["crashes_s"] and info.data["mean_up_s"] is None:
+            raise ValueError("no crashes to lose it in; give crashes_s or mean_up_s, or leave it out")
+        return state
 
 
 class DeviceClock(Settings):

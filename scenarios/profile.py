@@ -39,15 +39,14 @@ class Figure(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What a profile's file says: a description, and a figure for each field that it gives."""
+    """What a profile's file says: a description, and a figure for each field that it gives, as it is written there.
+
+    `values` has them without their sources, as settings take them: paths in them are whole.
+    """
 
     description: str
     figures: dict[str, Figure]
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """Return the figures without their sources."""
-        return {field: figure.value for field, figure in self.figures.items()}
+    values: dict[str, Any]
 
 
 class Profiled(Settings):
@@ -126,7 +125,7 @@ def _packaged(settings: type[Profiled], name: str) -> Profile:
 
 
 def _read(settings: type[Profiled], path: Path) -> Profile:
-    """Read a profile's file and check that it holds what `settings` need."""
+    """Read a profile's file and check that it holds what `settings` need; paths in it are relative to its folder."""
     try:
         document = yaml_reader.read(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -143,13 +142,15 @@ def _read(settings: type[Profiled], path: Path) -> Profile:
     if not isinstance(document.data, dict):
         raise ProfileError(f"{path}: must be a mapping with the fields: description, {', '.join(fields)}")
     given = dict(document.data)
-    profile = Profile(str(given.pop("description", "")), {key: _figure(given[key]) for key in given})
-    for field in profile.figures:
+    description = str(given.pop("description", ""))
+    figures = {field: _figure(value) for field, value in given.items()}
+    for field in figures:
         if field not in fields:
             where = f"{path}:{document.lines[field,]}: unknown field '{field}'"
             raise ProfileError(f"{where}; {sentences.suggestion(field, fields)}allowed: {', '.join(fields)}")
+    values = {field: figure.value for field, figure in figures.items()}
     try:
-        settings.model_validate(profile.values)
+        valid = settings.model_validate(values, context={"folder": path.parent})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field, value = str(first["loc"][0]), first["input"]
@@ -157,7 +158,7 @@ def _read(settings: type[Profiled], path: Path) -> Profile:
             raise ProfileError(f"{path}: {field}: missing") from error
         told = f"{sentences.shown(value)}: {sentences.sentence(first, value, field)}"
         raise ProfileError(f"{path}:{document.lines[field,]}: {field}: {told}") from error
-    return profile
+    return Profile(description, figures, valid.model_dump(include=set(figures)))
 
 
 def _figure(given: Any) -> Figure:

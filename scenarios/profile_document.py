@@ -24,15 +24,15 @@ cloud: {profile: v100, accelerators: 2}
 
 `profile: my-board.yaml`, relative to the scenario, takes the figures from a file of your own in the form of those in
 `scenarios/profiles`: a description, and each figure as `{value: 12.5, source: "measured on ..."}` or as a plain number,
-since nobody but you needs to know its source. It has to give what the settings require: `gflops`, or `uplink_mbps` and
-`downlink_mbps`.
+since nobody but you needs to know its source. Files that it names are relative to its own folder. It has to
+give what the settings require: `gflops`, or `uplink_mbps` and `downlink_mbps`.
 
 To compare profiles in a study or with `--set`, replace the whole (`groups.lte.link: [lte, 5g]`): where figures are
 given beside the profile, as in every resolved scenario, another name changes none of them.
 
 Where a profile gives one direction a figure of its own (`downlink_latency_ms`), it takes precedence over the figure
 for both directions, yours included: replace the field that the profile gives. A figure that a profile does not give has
-the default of the settings: no overhead, no jitter, no loss, power unknown. It says that no source was found, not that
+the default of the settings: no overhead, no jitter, no loss. It says that no source was found, not that
 it is zero. The power of a link's radio is that of the device that its source names.
 
 `gflops` is what is sustained on convolutional networks in float32, a multiply-accumulate counted as two operations, as

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from scenarios import catalogue, references
+from scenarios import catalogue, moments, references
 from scenarios.budgets import Budget
 from scenarios.cloud import Cloud
 from scenarios.fleet import Group
@@ -61,8 +61,8 @@ def _at_shifts(value: object, info: ValidationInfo) -> object:
             raise ValueError(f"the devices of {name!r} change at moments of their own; {instead}")
     changes = {name: _changes_s(group, duration_s) for name, group in groups.items()}
     first = next(iter(changes))
-    for name, moments in changes.items():
-        if moments != changes[first]:
+    for name, of_group in changes.items():
+        if of_group != changes[first]:
             raise ValueError(f"the shifts of {first!r} and {name!r} change at different moments; {instead}")
     return changes[first]
 
@@ -151,8 +151,8 @@ class Scenario(Settings):
 
     @field_validator("groups")
     @classmethod
-    def _have_what_they_name(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
-        references.check(groups, info.data)
+    def _fit_the_rest(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
+        references.refuse([*references.mismatches(groups, info.data), *moments.too_late(groups, info.data)])
         return groups
 
     @field_validator("resets_s")

@@ -42,7 +42,9 @@ class Accelerators:
         self.use = use
         self._restarts = 0
         self._watching = False
-        self._begin()
+        self.starting = 0
+        self._idle_since: list[int] = []
+        self.begin_anew()
 
     @property
     def paid(self) -> int:
@@ -73,14 +75,15 @@ class Accelerators:
             ready_at = self.clock.time + nanoseconds(scaling.start_up_s)
             self.clock.call_at(ready_at, partial(self._be_ready, self._restarts))
 
+    def stop(self) -> None:
+        """Be none, until `begin_anew`; what runs or starts is lost."""
+        self._restarts += 1
+        self.ready = self.free = self.starting = 0
+        self._idle_since = []
+
     def begin_anew(self) -> None:
         """Be as many as at first, all free."""
-        self._restarts += 1
-        self._begin()
-
-    def _begin(self) -> None:
         self.ready = self.free = self.minimum
-        self.starting = 0
         # When each free one became free, ascending: the first has been idle for longest.
         self._idle_since = [] if self.autoscaling is None else [self.clock.time] * self.minimum
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from itertools import count
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from sim.clock import SECOND, Clock, nanoseconds
 
@@ -21,7 +22,16 @@ BYTE = 8 * SECOND
 
 
 class Limit(Protocol):
-    """Something that limits how many bytes go; time never runs backwards between calls."""
+    """Something that limits how many bytes go; time never runs backwards between calls.
+
+    Attributes:
+        field: the setting that bounds the largest message.
+        size: its value.
+
+    """
+
+    field: ClassVar[str]
+    size: int
 
     def available(self, now: int) -> int:
         """Return how many bytes can go at `now`."""
@@ -32,12 +42,18 @@ class Limit(Protocol):
     def ready_at(self, size: int, now: int) -> int | None:
         """Return the first moment from `now` on at which `size` bytes can go if none go before; None for never."""
 
+    def least_for(self, size: int) -> int:
+        """Return the least value of `field` with which a message of `size` bytes can ever go."""
+
 
 class TokenBucket:
     """A bucket that starts full: `rate` bits flow in each second, up to `burst` bytes."""
 
+    field: ClassVar[str] = "burst_bytes"
+
     def __init__(self, rate: int, burst: int) -> None:
         self.rate = rate
+        self.size = burst
         self.capacity = burst * BYTE
         self._level = self.capacity
         self._since = 0
@@ -61,6 +77,10 @@ class TokenBucket:
         missing = size * BYTE - self._level_at(now)
         return now if missing <= 0 else now - (-missing // self.rate)
 
+    def least_for(self, size: int) -> int:
+        """Return `size`."""
+        return size
+
     def _level_at(self, now: int) -> int:
         return min(self.capacity, self._level + (now - self._since) * self.rate)
 
@@ -70,6 +90,8 @@ class Allowance:
 
     Paced evenly, at most size * t // period + `ahead` of them by time t of a period; None: all from its beginning.
     """
+
+    field: ClassVar[str] = "allowance_bytes"
 
     def __init__(self, size: int, period: int, start: int = 0, ahead: int | None = None) -> None:
         self.size = size
@@ -106,6 +128,11 @@ class Allowance:
             number, due = number + 1, size
         return self.start + number * self.period + self._free_at(due)
 
+    def least_for(self, size: int) -> int:
+        """Return `size`, or what lets so much be free in the last nanosecond of a period with an even pace."""
+        sizes = (Allowance(least, self.period, 0, self.ahead) for least in count(size))
+        return next(each.size for each in sizes if size <= each.available(self.period - 1))
+
     def _spent_in(self, number: int) -> int:
         return self._spent if number == self._number else 0
 
@@ -122,14 +149,27 @@ class Allowance:
         return -((self.ahead - due) * self.period // self.size)
 
 
+class Hopeless(NamedTuple):
+    """Samples for which a budget never has room: how many, and the bytes of the smallest, alone with its headers."""
+
+    samples: int = 0
+    least_bytes: int = 0
+
+    def joined(self, other: Hopeless) -> Hopeless:
+        """Return what both are together."""
+        if not (self.samples and other.samples):
+            return self if self.samples else other
+        return Hopeless(self.samples + other.samples, min(self.least_bytes, other.least_bytes))
+
+
 class Waiter(Protocol):
     """Something with messages that wait until a budget has room for them."""
 
     def least(self) -> int | None:
         """Return the bytes of what it sends next; None where nothing waits. The budget has room for them some day."""
 
-    def proceed(self) -> None:
-        """Send what the budget has room for, `least` and perhaps more."""
+    def proceed(self) -> bool:
+        """Send what the budget has room for, `least` and perhaps more, and tell whether that is anything."""
 
 
 class Budget:
@@ -141,13 +181,19 @@ class Budget:
     Attributes:
         settings: how samples are chosen that fit, and what becomes of the others.
         limits: all of which a message is charged to, or none.
+        name: under which a scenario describes it.
+        hopeless: the samples that would not fit it at any time.
 
     """
 
-    def __init__(self, clock: Clock, settings: BudgetSettings, limits: Sequence[Limit]) -> None:
+    def __init__(
+        self, clock: Clock, settings: BudgetSettings, limits: Sequence[Limit], name: str = ""
+    ) -> None:
         self.clock = clock
         self.settings = settings
         self.limits = limits
+        self.name = name
+        self.hopeless = Hopeless()
         self._line: OrderedDict[Waiter, None] = OrderedDict()
         self._alarm: int | None = None
 
@@ -176,9 +222,24 @@ class Budget:
                 return time
             time = latest  # one that was ready earlier, as at the end of a period, may not be any more
 
+    def too_small_for(self, size: int, kind: str) -> list[str]:
+        """Say of each limit that never has room for a message that must go what it is, and what would do."""
+        now = self.clock.time
+        return [
+            f"budgets.{self.name}.{limit.field}: {limit.size}: must be at least {limit.least_for(size)}, "
+            f"since a message of {kind} takes {size} bytes with its headers and is never given up"
+            for limit in self.limits
+            if limit.ready_at(size, now) is None
+        ]
+
     def is_open_to(self, waiter: Waiter) -> bool:
         """Tell whether nobody else waits before it."""
         return not self._line or self._first() is waiter
+
+    def give_turn(self, waiter: Waiter) -> None:
+        """Let it proceed if nobody else waits before it; having sent something, it waits behind all others."""
+        if self.is_open_to(waiter) and waiter.proceed() and waiter in self._line:
+            self._line.move_to_end(waiter)
 
     def attend(self, waiter: Waiter) -> None:
         """Take note of what it waits for now: it joins the line, stays in its place, or leaves."""
@@ -209,11 +270,9 @@ class Budget:
             size = waiter.least()
             if size is not None and size > self.available():
                 break
-            waiter.proceed()
+            self.give_turn(waiter)
             if waiter.least() is None:
                 del self._line[waiter]
-            else:
-                self._line.move_to_end(waiter)
         self._set_alarm()
 
 
@@ -232,8 +291,17 @@ class Budgets:
         settings = self.described[name]
         owner = {"device": device, "group": group, "fleet": ""}[settings.per]
         if (name, owner) not in self._made:
-            self._made[name, owner] = Budget(self.clock, settings, limits_of(settings))
+            self._made[name, owner] = Budget(self.clock, settings, limits_of(settings), name)
         return self._made[name, owner]
+
+    @property
+    def hopeless(self) -> dict[str, Hopeless]:
+        """The samples that would never fit, by the name of the budget; nothing for one that all samples fit."""
+        found: dict[str, Hopeless] = {}
+        for (name, _), budget in self._made.items():
+            if budget.hopeless.samples:
+                found[name] = found.get(name, Hopeless()).joined(budget.hopeless)
+        return found
 
 
 def limits_of(settings: BudgetSettings) -> list[Limit]:

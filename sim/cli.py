@@ -14,6 +14,7 @@ from rich.console import Console
 from sim.bench.suite import NAMES as BENCHMARKS
 
 if TYPE_CHECKING:
+    from scenarios.schema import Scenario
     from scenarios.study_loader import Plan
     from sim.bench.result import Result
 
@@ -88,6 +89,8 @@ def run(
 
     with mistakes(ScenarioError, InputError):
         loaded = load(scenario, settings or (), seed)
+        if not quiet:
+            _remark_on(loaded)
         from sim.progress import progress_display  # noqa: PLC0415
         from sim.run import Options, default_folder, run_scenario  # noqa: PLC0415
 
@@ -103,12 +106,24 @@ def run(
         _show(folder)
 
 
+def _remark_on(scenario: Scenario) -> None:
+    from scenarios.remarks import remarks  # noqa: PLC0415
+
+    for remark in remarks(scenario):
+        output.print(remark, style="yellow", markup=False, soft_wrap=True)
+
+
 def _show(folder: Path) -> None:
-    from analysis.console import damage_notes, result_table, shift_table  # noqa: PLC0415
+    from analysis.console import result_table, shift_table  # noqa: PLC0415
+    from analysis.notes import notes  # noqa: PLC0415
+    from analysis.occurrences import occurrences_table  # noqa: PLC0415
 
     output.print(result_table(folder))
     output.print(shift_table(folder))
-    for note in damage_notes(folder):
+    happened = occurrences_table(folder)
+    if happened is not None:
+        output.print(happened)
+    for note in notes(folder):
         output.print(note, style="yellow", markup=False, soft_wrap=True)
     output.print(f"results and figures: {folder}", markup=False, soft_wrap=True)
 
@@ -240,6 +255,7 @@ def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
         f"{loaded.duration_s:g} simulated seconds, strategies: {strategies}",
         markup=False,
     )
+    _remark_on(loaded)
 
 
 @app.command()

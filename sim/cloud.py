@@ -308,7 +308,7 @@ class Cloud:
         if self.inbox is not None:
             for message in self.inbox.lose():
                 self._lose(message)
-        self.accelerators.begin_anew()
+        self.accelerators.stop()
         self._note("crashed")
 
     def _lose(self, message: Message) -> None:
@@ -322,6 +322,7 @@ class Cloud:
     def restart(self) -> None:
         """Go on from the last checkpoint; the devices keep what they hold."""
         self.agent, self.newest = self._checkpoints.restore()
+        self.accelerators.begin_anew()
         self._note("restarted")
 
     def _numbers_running(self) -> list[int]:

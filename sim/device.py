@@ -74,7 +74,7 @@ class Device:
         epoch: how often it has begun anew.
         damaged: images that could not be read, by path, each with the reason.
         presence: whether it is there, and for how long it has been.
-        busy: nanoseconds spent computing, those of passes that a crash cut short too.
+        busy: nanoseconds spent computing, those of passes that a crash or the run's end cut short too.
         flops: operations spent.
 
     """
@@ -156,9 +156,7 @@ class Device:
         """Be away from now on; what is in progress is lost, and all else where the state is."""
         self.presence.leave(self.clock.time)
         self.uploads.pause()
-        if self._pass is not None:
-            self.busy += self.clock.time - self._pass[0]
-            self._pass = None
+        self._cut_short()
         self._worker.interrupt()
         for asked in self._open.values():
             self._lose(asked)
@@ -347,8 +345,15 @@ class Device:
         if asked.agent is self.agent:  # one begun before a reset: nobody waits for it
             self.uploads.offer(asked.batch, images, decision)
 
+    def _cut_short(self) -> None:
+        """Count the time of a pass that does not come to its end."""
+        if self._pass is not None:
+            self.busy += self.clock.time - self._pass[0]
+            self._pass = None
+
     def finish(self) -> None:
-        """Record the batches that the end of the run leaves undone."""
+        """Record the batches that the end of the run leaves undone, and the time that went into one of them."""
+        self._cut_short()
         for asked in self._open.values():
             self._record(asked.batch, "in_progress", asked)
         for batch, _ in self.queue:

@@ -85,9 +85,12 @@ def _profiles(kind: str) -> Rows:
     settings, fields = PROFILES[kind]
     found = {name: profile.packaged(settings, name) for name in profile.names(kind)}
     return [
-        (name, each.description, *(str(each.values.get(field, "-")) for field in fields))
-        for name, each in found.items()
+        (name, each.description, *(_figure(each, field) for field in fields)) for name, each in found.items()
     ]
+
+
+def _figure(each: profile.Profile, field: str) -> str:
+    return str(each.figures[field].value) if field in each.figures else "-"
 
 
 def _packaged_models() -> Rows:

@@ -63,6 +63,8 @@ class Manifest:
         status: running, done, interrupted or failed.
         simulated_s, wall_s: how far the run came, and what it took.
         damaged: images that could not be read and were left out, by path, each with the reason.
+        hopeless: samples that a budget never has room for, by the budget's name: their number `samples`, and
+            `least_bytes`, those of the smallest of them alone with its headers.
 
     """
 
@@ -76,6 +78,7 @@ class Manifest:
     wall_s: float = 0.0
     error: str | None = None
     damaged: dict[str, str] = field(default_factory=dict)
+    hopeless: dict[str, dict[str, int]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=package_versions)
     git: dict[str, Any] | None = field(default_factory=git_state)
     hardware: dict[str, Any] = field(default_factory=hardware)

@@ -166,7 +166,8 @@ DEVICES = pa.schema(
         ("samples_refused", pa.int64()),
         ("samples_lost_by_cloud", pa.int64()),
         ("present_s", pa.float64()),  # a stay ends with the batch that is in progress when the device leaves
-        ("busy_s", pa.float64()),  # with passes that ended, or that a crash cut short
+        # With passes that ended, or up to the crash or the end of the run that cut them short.
+        ("busy_s", pa.float64()),
         ("flops", pa.int64()),  # of passes that ended
         # busy_s x busy_w, (present_s - busy_s) x idle_w, and the radio's: time in which messages were on their way out
         # (up or down, to the run's end, without outages and the pauses between attempts) x transmit_w or receive_w.
@@ -186,7 +187,9 @@ CLOUD = pa.schema(
         ("time_s", pa.float64()),
         # started, checkpoint, crashed, restarted, accelerator_starting, accelerator_ready or accelerator_stopped
         ("event", pa.string()),
-        ("accelerators", pa.int32()),  # there or starting from now on
+        # There or starting from now on, which is what is paid for: none from a crash to the restart, when machines are
+        # gone and new ones are not yet there.
+        ("accelerators", pa.int32()),
     ]
 )
 

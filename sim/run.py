@@ -89,6 +89,7 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
     data = scenario.data.load()
     _check_data(scenario, data)
     edge = _check_models(scenario, data)
+    _check_budgets(scenario, edge, data)
     placement = _place(scenario, device, edge, data)
     _prepare(folder, options.force)
     (folder / SCENARIO).write_text(loader.dump(scenario), encoding="utf-8")
@@ -172,6 +173,22 @@ def _check_models(scenario: Scenario, data: DataSet) -> LoadedModel:
     if problems:
         raise InputError("\n".join(problems))
     return loaded["edge"]
+
+
+def _check_budgets(scenario: Scenario, edge: LoadedModel, data: DataSet) -> None:
+    """Raise InputError where statistics of the edge model, which are never given up, do not fit a budget."""
+    import torch  # noqa: PLC0415 - heavy
+
+    from models.fitting import fit  # noqa: PLC0415
+    from models.normalisation import AdaptableModel  # noqa: PLC0415
+    from sim.affordable import unaffordable  # noqa: PLC0415
+
+    def statistics_bytes() -> int:
+        layout = AdaptableModel(fit(edge, data).network, torch.device("cpu")).layout
+        return 4 * (layout.size - layout.affine_size)
+
+    if problems := unaffordable(scenario, statistics_bytes):
+        raise InputError("\n".join(problems))
 
 
 def _place(scenario: Scenario, device: torch.device, edge: LoadedModel, data: DataSet) -> Placement:
@@ -278,5 +295,6 @@ def _run_strategy(
         if simulation is not None:
             manifest.simulated_s = simulation.progress().simulated_s
             manifest.damaged = simulation.damaged
+            manifest.hopeless = simulation.hopeless
         manifest.wall_s = round(time.perf_counter() - started, 3)
         manifest.write(folder)

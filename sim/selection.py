@@ -64,6 +64,13 @@ class Pool:
         """Return how many come from a batch."""
         return sum(candidate.batch == batch for candidate in self.candidates)
 
+    def payloads(self) -> list[int]:
+        """Return the sizes of the messages' payloads in which all would go, one for each batch."""
+        return [
+            payload_bytes([each.content for each in candidates], candidates[0].quality)
+            for candidates in (list(group) for _, group in groupby(self.candidates, attrgetter("batch")))
+        ]
+
     def ranked(self) -> list[Candidate]:
         """Return all, the best first, and of equals the one that arrived first."""
         scores = self.rank.scores([candidate.prediction for candidate in self.candidates])

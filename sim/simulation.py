@@ -223,6 +223,11 @@ class Simulation:
         """Images that could not be read, by path, each with the reason."""
         return {path: why for device in self.devices.values() for path, why in device.damaged.items()}
 
+    @property
+    def hopeless(self) -> dict[str, dict[str, int]]:
+        """The samples that a budget never has room for, by the budget: how many, and the bytes of the smallest."""
+        return {name: hopeless._asdict() for name, hopeless in self._budgets.hopeless.items()}
+
     def finish(self) -> None:
         """Record what is unfinished, and the account of each device."""
         self.conclusions.close()

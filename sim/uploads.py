@@ -14,6 +14,7 @@ from models.criteria._chain import KEPT
 from models.entropy import entropy
 from models.errors import InputError
 from models.ranks import Prediction
+from sim.budget import Hopeless
 from sim.clock import SECOND, seconds
 from sim.messages import Message, pack
 from sim.selection import Candidate, Pool, payload_bytes
@@ -39,7 +40,7 @@ class Uploads:
         link: its uplink.
         budget: what is charged, or None.
         epoch: how many resets came before.
-        paused: whether the device is away: what waits then waits outside its budget's line.
+        paused: whether the device is away: all it would send then waits, outside its budget's line, and costs nothing.
         pool: the samples that wait.
         whole: the messages that wait, and must be sent as they are, before the samples.
 
@@ -127,8 +128,11 @@ class Uploads:
         self._settle()
 
     def resume(self) -> None:
-        """Wait at the end of the line again."""
+        """Send what came meanwhile, or wait at the end of the line again."""
         self.paused = False
+        self._proceed_in_turn()
+        if self.pool is not None:
+            self.counts.withheld += self.pool.trim()
         self._settle()
 
     def least(self) -> int | None:
@@ -141,18 +145,22 @@ class Uploads:
             return self._message_bytes(self.pool.ranked()[0].payload_bytes)
         return None
 
-    def proceed(self) -> None:
-        """Send as much of what waits as the budget has room for."""
+    def proceed(self) -> bool:
+        """Send as much of what waits as the budget has room for, and tell whether that is anything."""
         assert self.budget is not None and self.pool is not None
+        sent = False
         while self.whole and self.budget.take(self._message_bytes(len(self.whole[0].payload))):
             self._send(self.whole.pop(0))
+            sent = True
         if not self.whole:
             for candidates in self.pool.choose(self.budget.available(), self._message_bytes):
                 message = self._message_of(candidates)
                 taken = self.budget.take(self._message_bytes(len(message.payload)))
                 assert taken, "the messages chosen are more than the budget has"
                 self._send(message)
+                sent = True
         self._count()
+        return sent
 
     def _send_all(
         self, batch: int, kept: Sequence[NDArray[np.uint8]], places: Sequence[int], decision: Decision
@@ -180,15 +188,20 @@ class Uploads:
             candidate = Candidate(
                 batch.number, content, image if codec.lossless else None, quality, prediction
             )
-            if self.budget.ready_at(self._message_bytes(candidate.payload_bytes)) is None:
+            size = self._message_bytes(candidate.payload_bytes)
+            if self.budget.ready_at(size) is None:
                 self.counts.withheld += 1
+                self.budget.hopeless = self.budget.hopeless.joined(Hopeless(1, size))
             else:
                 pool.candidates.append(candidate)
                 fitting += 1
         self._proceed_in_turn()
         if decision.announce and pool.of(batch.number) == fitting:  # nothing of it was sent
             self._hand_over(self._message(batch.number, [], [], quality))
-        self.counts.withheld += pool.trim()
+        if not (
+            self.paused and self.budget.settings.excess == "drop"
+        ):  # whether it fits, its return will tell
+            self.counts.withheld += pool.trim()
 
     def _hand_over(self, message: Message) -> None:
         """Send a message as it is, or let it wait; InputError where it would wait for ever."""
@@ -196,17 +209,14 @@ class Uploads:
             self._send(message)
             return
         size = self._message_bytes(len(message.payload))
-        if self.budget.ready_at(size) is None:
-            raise InputError(
-                f"{self.device}: a message of {message.kind} of {size} bytes with its headers never fits its budget, "
-                "and must not be given up; allow more in the burst_bytes or allowance_bytes of the budget"
-            )
+        if problems := self.budget.too_small_for(size, message.kind):
+            raise InputError("\n".join(f"{problem} ({self.device})" for problem in problems))
         self.whole.append(message)
         self._proceed_in_turn()
 
     def _proceed_in_turn(self) -> None:
-        if self.budget is not None and self.budget.is_open_to(self):
-            self.proceed()
+        if self.budget is not None and not self.paused:
+            self.budget.give_turn(self)
 
     def _settle(self) -> None:
         """Count what waits now, and tell the budget."""
@@ -236,7 +246,13 @@ class Uploads:
             assert self._quality.target_s is not None
             return backlog_s(self.link, size) <= self._quality.target_s
         assert self.budget is not None
-        return self.budget.is_open_to(self) and size <= self.budget.available()
+        return self.budget.is_open_to(self) and size <= self.budget.available() - self._waiting_bytes()
+
+    def _waiting_bytes(self) -> int:
+        """Return the bytes of all that waits, with headers."""
+        payloads = [len(message.payload) for message in self.whole]
+        payloads += [] if self.pool is None else self.pool.payloads()
+        return sum(map(self._message_bytes, payloads))
 
     def _message_bytes(self, payload: int) -> int:
         return self.link.direction.message_bytes(payload)

@@ -20,6 +20,10 @@ class Base(Settings):
     needs_foundation: ClassVar[bool] = False
     needs_clean_images: ClassVar[bool] = False
 
+    def groups_sending_statistics(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of a scenario's groups of whose devices some send statistics to the cloud; none by default."""
+        return ()
+
     def build(self, laboratory: Laboratory) -> Strategy:
         """Return the strategy for a run with the laboratory's models and random streams."""
         raise NotImplementedError

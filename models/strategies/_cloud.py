@@ -41,6 +41,12 @@ class CloudLearning(Base):
     publish_every_steps: Annotated[int, Field(ge=1)] = 1
     """K: a version is published after every K steps of a student."""
 
+    def groups_sending_statistics(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those in which a student's first device is, where statistics are distributed."""
+        if self.statistics != "distributed":
+            return ()
+        return groups[:1] if self.student_scope == "fleet" else groups
+
     def first_statistics(self) -> Statistics:
         """Return what a device's first pass normalises with."""
         from models.normalisation import Statistics  # noqa: PLC0415

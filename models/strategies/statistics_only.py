@@ -39,6 +39,10 @@ class StatisticsOnly(Base):
     publish_every_steps: Annotated[int, Field(ge=1)] = 1
     """A version is published after so many batches have been taken in, whichever device they are from."""
 
+    def groups_sending_statistics(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """Return all of them."""
+        return groups
+
     def build(self, laboratory: Laboratory) -> Strategy:
         """Return the strategy for one run; InputError where the edge model has no statistics to share."""
         layout = laboratory.edge.layout

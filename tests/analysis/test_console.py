@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis.console import damage_notes, result_table, shift_table
+from analysis.console import result_table, shift_table
 
 
 def _printed(table: Table, width: int = 100) -> str:
@@ -101,12 +101,12 @@ def test_energy_is_shown_where_it_is_known(both: Path) -> None:
     assert "energy: for 1000 predictions" in " ".join(printed.split())
 
 
-def test_damaged_images_are_named(cema: Path) -> None:
-    assert damage_notes(cema) == []
-    manifest = json.loads((cema / "manifest.json").read_text())
-    manifest["damaged"] = {f"{number}.png": "cut short" for number in range(5)}
-    (cema / "manifest.json").write_text(json.dumps(manifest))
-    assert damage_notes(cema) == [
-        "cema: 5 damaged images left out: 0.png (cut short), 1.png (cut short), 2.png (cut short)"
-        " and 2 more in manifest.json"
-    ]
+def test_the_powers_are_named_without_which_energy_is_not_known(
+    writer: Callable[..., Path], tmp_path: Path
+) -> None:
+    known = {"compute": {"busy_w": 5.0, "idle_w": 2.0}, "link": {"transmit_w": 1.0, "receive_w": 1.0}}
+    lacking = known | {"link": {"receive_w": 1.0}}
+    groups = {"wired": known} | dict.fromkeys(("a", "b", "c", "d"), lacking)
+    folder = writer(tmp_path / "run", "cema", {}, scenario={"strategy": [], "groups": groups})
+    printed = " ".join(_printed(result_table(folder), width=80).split())
+    assert "energy: not known without link.transmit_w of a, b, c and 1 more groups" in printed

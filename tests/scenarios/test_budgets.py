@@ -31,7 +31,9 @@ def test_defaults():
 
 
 def test_what_a_budget_can_be():
-    for data in (BUCKET, ALLOWANCE, BUCKET | ALLOWANCE | {"pacing": "even", "ahead_bytes": 5}):
+    without_effect = {"period_s": 86_400, "starts_at_s": 0, "waiting_samples": 64, "overflow": "drop_oldest"}
+    paced = BUCKET | ALLOWANCE | {"pacing": "even", "ahead_bytes": 5}
+    for data in (BUCKET, ALLOWANCE, paced, BUCKET | without_effect):  # defaults, as in a resolved scenario
         assert Budget.model_validate(data).excess == "drop"
     assert Budget.model_validate(ALLOWANCE | {"rank": {"rank": "redundancy", "momentum": 0.5}}).rank == (
         Redundancy(momentum=0.5)
@@ -54,6 +56,31 @@ def test_what_a_budget_can_be():
         ),
         (BUCKET | {"pacing": "even"}, "pacing", "must be none without allowance_bytes"),
         (ALLOWANCE | {"ahead_bytes": 1}, "ahead_bytes", "must be 0 without `pacing: even`"),
+        (
+            BUCKET | {"period_s": 60},
+            "period_s",
+            "has no effect without allowance_bytes; leave it out, or give 86400",
+        ),
+        (
+            BUCKET | {"starts_at_s": 5},
+            "starts_at_s",
+            "has no effect without allowance_bytes; leave it out, or give 0",
+        ),
+        (
+            ALLOWANCE | {"waiting_samples": 5},
+            "waiting_samples",
+            "has no effect with `excess: drop`; needs `excess: wait` or `excess: replace`, or leave it out",
+        ),
+        (
+            ALLOWANCE | {"overflow": "drop_newest"},
+            "overflow",
+            "has no effect with `excess: drop`; needs `excess: wait`, or leave it out",
+        ),
+        (
+            ALLOWANCE | {"excess": "replace", "overflow": "drop_newest"},
+            "overflow",
+            "has no effect with `excess: replace`; needs `excess: wait`, or leave it out",
+        ),
         (
             ALLOWANCE | {"rank": "size"},
             "rank",

@@ -47,6 +47,11 @@ def test_a_moment_is_a_number_or_a_spread():
             "crashes need restart_s or mean_down_s, not both",
         ),
         ({"crashes_s": [86400.25, 86400.125], "restart_s": 1}, "crashes_s", PRECISE),
+        (
+            {"state": "lost"},
+            "state",
+            "no crashes to lose it in; give crashes_s or mean_up_s, or leave it out",
+        ),
         ({"restart_s": 2}, "restart_s", "no crashes to come back from; give crashes_s or mean_up_s"),
     ],
 )
@@ -81,7 +86,9 @@ SPREADING = "must be a number of seconds or {from_s: SECONDS, to_s: SECONDS}"
         ("{leaves_s: .inf}", "leaves_s: .inf: must be a finite number"),
         ("{joins_s: {from_s: 3}}", "joins_s.to_s: missing (The latest)"),
         ("{joins_s: {from_s: 3, to_s: 2}}", "joins_s.to_s: 2: must not be before from_s, 3"),
-        ("{mean_absent_s: 3, mean_present_s: 0}", "mean_present_s: 0: must be at least 1e-06"),
+        ("{mean_absent_s: 3, mean_present_s: 1e-5}", "mean_present_s: 1.0e-05: must be at least 0.001"),
+        ("{mean_absent_s: 1e-5, mean_present_s: 3}", "mean_absent_s: 1.0e-05: must be at least 0.001"),
+        ("{mean_up_s: 1e-5, restart_s: 1}", "mean_up_s: 1.0e-05: must be at least 0.001"),
         ("{crashes_s: 5, restart_s: 1}", "crashes_s: 5: must be a list"),
         ("{crashes_s: [1:30], restart_s: 1}", f"crashes_s.0: 1:30: {UNIT}"),
         ("{mean_up_s: .inf, restart_s: 1}", "mean_up_s: .inf: must be a finite number"),

@@ -79,6 +79,14 @@ def test_every_packaged_profile_is_complete(settings, name):
     assert given == filled
 
 
+def test_every_packaged_device_and_link_gives_its_powers():
+    """So a fleet of them has an account of its energy."""
+    for settings, name in PACKAGED:
+        if settings in (Compute, Link):
+            powers = {Compute: {"idle_w", "busy_w"}, Link: {"transmit_w", "receive_w"}}[settings]
+            assert powers <= profile.packaged(settings, name).figures.keys(), name
+
+
 def test_the_kinds_that_were_promised():
     assert {
         "raspberry-pi-4",
@@ -106,7 +114,7 @@ def test_figures_stand_in_a_plausible_order():
     assert sorted(ascending, key=speed.__getitem__) == ascending
     for name in profile.names("devices"):
         compute = Compute.model_validate(name)
-        assert compute.idle_w is None or compute.busy_w is None or compute.idle_w < compute.busy_w
+        assert compute.idle_w < compute.busy_w
     rates = {name: Link.model_validate(name).uplink_mbps for name in profile.names("links")}
     assert rates["lora"] < rates["nb-iot"] < rates["lte"] < rates["5g"] < rates["ethernet"]
 
@@ -169,7 +177,9 @@ def test_a_resolved_scenario_is_read_back_the_same(write, tmp_path):
 
 def test_the_content_is_that_of_the_figures(write):
     named = loader.load(write(("compute: {gflops: 10}", "compute: phone")))
-    written = loader.load(write(("compute: {gflops: 10}", "compute: {gflops: 42, memory_mb: 4295}")))
+    written = loader.load(
+        write(("compute: {gflops: 10}", "compute: {gflops: 42, memory_mb: 4295, idle_w: 0.3, busy_w: 4}"))
+    )
     other = loader.load(write(("compute: {gflops: 10}", "compute: {profile: phone, gflops: 41}")))
     assert loader.content_hash(named) == loader.content_hash(written) != loader.content_hash(other)
 
@@ -225,6 +235,29 @@ def test_a_file_is_relative_to_the_scenario(board, write, tmp_path, monkeypatch)
     compute = scenario.groups["lte"].compute
     assert (compute.gflops, compute.idle_w, compute.busy_w) == (12.5, 2.0, None)
     assert compute.profile == str((tmp_path / "board.yaml").resolve())
+
+
+def test_files_in_a_file_are_relative_to_it(write, tmp_path, monkeypatch):
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "up.csv").write_text("time_s,mbps\n0,3\n10,5\n")
+    (folder / "field.yaml").write_text(
+        "uplink_mbps: {model: csv, file: up.csv}\ndownlink_mbps: 4\noutages: {scheduled_s: [[1, 2]]}\n"
+    )
+    write(
+        ("      uplink_mbps: 10\n", "      profile: profiles/field.yaml\n"), ("      downlink_mbps: 40\n", "")
+    )
+    monkeypatch.chdir(tmp_path.parent)
+    scenario = loader.load(tmp_path / "city.yaml")
+    link = scenario.groups["lte"].link
+    assert link.uplink_mbps.file == (folder / "up.csv").resolve()
+    assert (link.downlink_mbps, link.outages.scheduled_s) == (4.0, ((1.0, 2.0),))
+    (tmp_path / "resolved.yaml").write_text(loader.dump(scenario))
+    assert loader.load(tmp_path / "resolved.yaml") == scenario
+    (folder / "up.csv").unlink()
+    (told,) = mistakes(tmp_path / "city.yaml")
+    assert "profiles/field.yaml:1: uplink_mbps: " in told
+    assert f"no such file: {(folder / 'up.csv').resolve()}" in told
 
 
 @pytest.mark.parametrize(

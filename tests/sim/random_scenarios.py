@@ -220,10 +220,7 @@ def troubled_scenario(number):
     if "cells" in drawn:
         drawn["cells"]["town"] = draw(random, TROUBLED_CELL)
     if any("budget" in group for group in drawn["groups"].values()):
-        budget = draw(random, LIMITS) | draw(random, SPENDING)
-        if drawn["strategy"]["name"] == "offload":  # what asks for an answer must fit
-            budget |= dict.fromkeys(budget.keys() & {"burst_bytes", "allowance_bytes"}, FOUR_IMAGES_BYTES)
-        drawn["budgets"] = {"small": budget}
+        drawn["budgets"] = {"small": _budget(random, drawn["strategy"]["name"])}
     _agree(drawn)
     return drawn
 
@@ -243,6 +240,15 @@ def _agree(drawn):
             link.pop(field, None)
             if field in members[0]:
                 link[field] = members[0][field]
+
+
+def _budget(random, strategy):
+    budget = draw(random, LIMITS) | draw(random, SPENDING)
+    if budget["excess"] == "drop":
+        del budget["waiting_samples"]
+    if strategy == "offload":  # what asks for an answer must fit
+        budget |= dict.fromkeys(budget.keys() & {"burst_bytes", "allowance_bytes"}, FOUR_IMAGES_BYTES)
+    return budget
 
 
 def troubled_scenarios():

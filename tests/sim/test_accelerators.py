@@ -92,10 +92,18 @@ def test_the_first_ones_stay():
     assert (accelerators.ready, accelerators.free, events) == (2, 1, [])
 
 
-def test_beginning_anew_forgets_those_that_are_starting():
+def test_what_is_stopped_is_not_there_until_it_begins_anew_and_forgets_those_that_are_starting():
     clock, accelerators, events = make(1, most_accelerators=2, start_up_s=5.0)
+    meanwhile = []
     accelerators.take()
-    at(clock, (1.0, lambda: accelerators.scale(9)), (2.0, accelerators.begin_anew))
+    at(
+        clock,
+        (1.0, lambda: accelerators.scale(9)),
+        (2.0, accelerators.stop),
+        (2.5, lambda: meanwhile.append((accelerators.paid, accelerators.free))),
+        (3.0, accelerators.begin_anew),
+    )
+    assert meanwhile == [(0, 0)]
     assert (accelerators.free, accelerators.ready, accelerators.paid) == (1, 1, 1)
     assert events == [(1.0, "starting", 2)]
 

@@ -6,11 +6,11 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scenarios.budgets import Budget as BudgetSettings
-from sim.budget import Allowance, Budget, Budgets, TokenBucket, limits_of
+from sim.budget import Allowance, Budget, Budgets, Hopeless, TokenBucket, limits_of
 from sim.clock import SECOND, Clock
 
 KBPS = 1000
@@ -187,8 +187,7 @@ class Sender:
 
     def ask(self, *sizes):
         self.sizes += sizes
-        if self.budget.is_open_to(self):
-            self.proceed()
+        self.budget.give_turn(self)
         self.budget.attend(self)
 
     def withdraw(self):
@@ -199,8 +198,10 @@ class Sender:
         return self.sizes[0] if self.sizes else None
 
     def proceed(self):
+        before = len(self.sizes)
         while self.sizes and self.budget.take(self.sizes[0]):
             self.events.append((self.budget.clock.time / SECOND, self.name, self.sizes.pop(0)))
+        return len(self.sizes) < before
 
 
 def senders(names, **settings):
@@ -243,6 +244,22 @@ def test_who_leaves_the_line_no_longer_holds_up_the_others():
     clock.call_at(SECOND // 10, a.withdraw)
     clock.run()
     assert events == [(0.0, "a", 200), (0.2, "b", 20), (0.4, "b", 20)]
+
+
+def test_who_has_sent_something_waits_behind_the_others_also_when_it_asks_again():
+    """At 0.5 s there are 50 bytes, of which `a`, first in the line, sends 30 that it would rather send than its 150."""
+    clock, (a, b), events = senders("ab", **HUNDRED_A_SECOND)
+    clock.call_at(0, lambda: a.ask(200, 150))
+    clock.call_at(0, lambda: b.ask(100))
+    for tenths in (5, 7, 9):
+        clock.call_at(tenths * SECOND // 10, lambda: a.sizes.insert(0, 30) or a.ask())
+    clock.run()
+    assert events == [
+        (0.0, "a", 200),
+        (0.5, "a", 30),
+        (1.3, "b", 100),
+        *((1.6, "a", 30), (1.9, "a", 30), (3.4, "a", 150)),
+    ]
 
 
 def test_the_first_of_the_line_may_change_what_it_waits_for():
@@ -295,6 +312,37 @@ def test_who_shares_a_budget(per, shared):
     distinct = list({id(budget): None for budget in found.values()})
     assert {device: distinct.index(id(budget)) for device, budget in found.items()} == shared
     assert all(budgets.of(device, device[0], "plan") is budget for device, budget in found.items())
+
+
+@given(ALLOWANCES | BUCKETS, st.integers(1, 300))
+def test_the_least_value_that_lets_a_message_go_is_exact(limit, size):
+    def with_value(value):
+        if isinstance(limit, TokenBucket):
+            return TokenBucket(limit.rate, value)
+        return Allowance(value, limit.period, limit.start, limit.ahead)
+
+    assume(limit.size < size < 10 * getattr(limit, "period", SECOND))
+    least = limit.least_for(size)
+    assert with_value(least).ready_at(size, 0) is not None
+    assert with_value(least - 1).ready_at(size, 0) is None
+
+
+def test_what_is_too_small_for_a_message_is_told_of_each_limit():
+    described = BudgetSettings(rate_kbps=1, burst_bytes=90, allowance_bytes=100, pacing="even", period_s=10)
+    budget = Budget(Clock(), described, limits_of(described), "daily")
+    assert [text.split(", ")[0] for text in budget.too_small_for(100, "statistics")] == [
+        "budgets.daily.burst_bytes: 90: must be at least 100",
+        "budgets.daily.allowance_bytes: 100: must be at least 101",
+    ]
+    assert budget.too_small_for(90, "statistics") == []
+
+
+def test_what_never_fits_is_counted_by_the_budgets_name():
+    budgets = Budgets(Clock(), {name: BudgetSettings(allowance_bytes=10) for name in ("small", "other")})
+    for device, found in (("a-0", Hopeless(2, 50)), ("a-1", Hopeless(1, 40)), ("a-2", Hopeless())):
+        budgets.of(device, "a", "small").hopeless = found
+    budgets.of("b-0", "b", "other")
+    assert budgets.hopeless == {"small": (3, 40)}
 
 
 def test_a_group_without_a_budget_has_none():

@@ -88,6 +88,17 @@ def test_a_valid_scenario_is_summed_up(tiny):
     )
 
 
+def test_what_does_less_than_it_seems_to_is_remarked_on(tiny, tmp_path):
+    path = tiny.write(
+        "idle.yaml", strategy=tiny.cema(), cloud={"gflops": 1.0, "accelerators": 2}, duration_s=1.0
+    )
+    remark = "cloud.accelerators: 2: strategy 'cema' has one student"
+    status, out, _ = cema("validate", path)
+    assert (status, remark in " ".join(out.split())) == (0, True)
+    status, out, _ = cema("run", path, "--allow-code", "--out", tmp_path / "out")
+    assert (status, " ".join(out.split()).startswith(remark)) == (0, True)
+
+
 def test_settings_are_checked_too(tiny):
     path = tiny.write("valid.yaml")
     status, out, _ = cema("validate", path, "--set", "groups.cameras.count=5", "--set", "duration_s=2.5")

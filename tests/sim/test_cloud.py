@@ -526,7 +526,7 @@ def test_a_crash_loses_what_runs_and_waits_and_goes_back_to_the_last_checkpoint(
     assert events(world) == [
         (0.0, "started", 1),
         (4.0, "checkpoint", 1),
-        (6.0, "crashed", 1),
+        (6.0, "crashed", 0),
         (8.0, "restarted", 1),
     ]
 
@@ -589,6 +589,6 @@ def test_extra_accelerators_are_gone_after_a_crash():
         (0.0, "started", 1),
         (1.0, "accelerator_starting", 2),
         (1.0, "accelerator_ready", 2),
-        (3.0, "crashed", 1),
+        (3.0, "crashed", 0),
         (5.0, "restarted", 1),
     ]

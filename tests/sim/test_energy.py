@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
@@ -106,6 +107,16 @@ def test_the_account_is_that_of_the_tables(tiny, tmp_path, cell):
         assert device["energy_idle_j"] == pytest.approx(1.25 * (6.0 - device["busy_s"]))
         assert device["energy_transmit_j"] == pytest.approx(0.75 * spent["up"])
         assert device["energy_receive_j"] == pytest.approx(0.25 * spent["down"])
+
+
+def test_a_pass_that_the_end_finds_in_progress_counts_up_to_it(tiny, tmp_path):
+    """It takes 30 s and begins with the run, which ends at 10 s."""
+    compute = {"gflops": math.inf, "overhead_ms": 30_000.0, "busy_w": 5.0, "idle_w": 2.0}
+    stream = {"rate_hz": 1.0, "batch_size": 2, "phase": "zero"}
+    folder = tiny.run(tmp_path, groups={"cameras": tiny.group(compute=compute, stream=stream)})
+    (device,) = pq.read_table(folder / "devices.parquet").to_pylist()
+    assert (device["busy_s"], device["flops"]) == (10.0, 0)
+    assert (device["energy_compute_j"], device["energy_idle_j"]) == (50.0, 0.0)
 
 
 def test_without_powers_there_is_no_account(tiny, tmp_path):

@@ -27,7 +27,7 @@ def test_lists_profiles_with_their_figures():
     pi_4 = next(row for row in shown["devices"] if row[0] == "raspberry-pi-4")
     assert pi_4[2:] == ("16.8", "4295", "2.25", "5.25")
     phone = next(row for row in shown["devices"] if row[0] == "phone")
-    assert phone[4:] == ("-", "-")
+    assert phone[4:] == ("0.3", "4")
 
 
 def test_a_table_for_each_title():

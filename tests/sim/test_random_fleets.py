@@ -690,7 +690,9 @@ def who_is_away_does_nothing(run):
                 assert away.begin not in last
                 last |= {away.begin, batch["completion"]}
         for message in run.sent(name, "up"):
-            assert not run.is_away(name, message["queued"]) or message["queued"] in last
+            handed_over_away = run.is_away(name, message["queued"])
+            assert not handed_over_away or message["queued"] in last
+            assert not (handed_over_away and run.settings(name).budget)  # it is charged when it is back
         for message in (*run.sent(name, "up"), *run.sent(name, "down")):
             if message["status"] == "delivered" and bytes_of(message):
                 assert not any(a.begin < message["sent"] < (a.end or math.inf) for a in absences)

@@ -71,7 +71,8 @@ def test_nothing_overtakes_what_waits(excess, going):
 )
 def test_what_a_full_device_loses(settings, left):
     held = pool(*(candidate(n, entropy) for n, entropy in enumerate((0.4, 0.2, 0.1, 0.3))))
-    held = pool(*held.candidates, waiting_samples=2, **settings)
+    limit = {} if settings["excess"] == "drop" else {"waiting_samples": 2}
+    held = pool(*held.candidates, **limit, **settings)
     assert held.trim() == 4 - len(left)
     assert entropies(held.candidates) == left
     assert held.trim() == 0
@@ -90,7 +91,8 @@ CANDIDATES = st.lists(st.tuples(st.integers(0, 4), st.floats(0, 2), st.integers(
     st.integers(1, 6),
 )
 def test_what_is_chosen_fits_and_nothing_gets_lost(candidates, room, rank, excess, most):
-    held = pool(*candidates, rank=rank, excess=excess, waiting_samples=most)
+    limit = {} if excess == "drop" else {"waiting_samples": most}
+    held = pool(*candidates, rank=rank, excess=excess, **limit)
     best = held.ranked()
     messages = held.choose(room, with_headers)
     chosen = [each for message in messages for each in message]

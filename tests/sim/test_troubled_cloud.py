@@ -53,6 +53,21 @@ def test_an_inbox_without_room_refuses_every_second_batch(tiny, tmp_path):
     assert [row["status"] for row in tables["transfers"] if row["direction"] == "up"] == ["delivered"] * 4
 
 
+def test_accelerators_are_not_paid_for_while_the_cloud_is_down(tiny, tmp_path):
+    """They are there for 3 s of 8, and again for a second after a shorter crash."""
+    for restart_s, paid_s in ((100.0, 3.0), (4.0, 4.0)):
+        folder = tiny.run(
+            tmp_path / f"{restart_s}",
+            strategy=tiny.cema(),
+            duration_s=8.0,
+            cloud={"gflops": 1.0, "crashes": {"at_s": [3.0], "restart_s": restart_s}},
+        )
+        rows = read(folder)["cloud"]
+        ends_s = [*(row["time_s"] for row in rows[1:]), 8.0]
+        spans_s = [end_s - row["time_s"] for row, end_s in zip(rows, ends_s, strict=True)]
+        assert sum(row["accelerators"] * span_s for row, span_s in zip(rows, spans_s, strict=True)) == paid_s
+
+
 def test_a_crash_costs_the_answers_under_way_and_those_asked_for_while_it_lasts(tiny, tmp_path):
     tables = offloading(tiny, tmp_path, 300.0, crashes={"at_s": [0.6], "restart_s": 0.6})
     assert [

@@ -94,7 +94,7 @@ class Camera:
 
 def budget(clock, **settings):
     described = BudgetSettings.model_validate(settings)
-    return Budget(clock, described, limits_of(described))
+    return Budget(clock, described, limits_of(described), "plan")
 
 
 def camera(mbps=math.inf, group=None, **settings):
@@ -219,14 +219,48 @@ def test_who_is_away_lets_others_pass_and_waits_at_the_end_of_the_line_when_back
     assert b.sent == [(2.0, 0, [4]), (4.0, 0, [5]), (6.0, 0, [6])]
 
 
-def test_what_is_offered_while_away_goes_at_once_if_it_can():
-    """A device that leaves finishes its batch first."""
-    a = camera(rate_kbps=0.32, burst_bytes=80, excess="wait")
+@pytest.mark.parametrize("rank", ["entropy", "arrival"])
+def test_who_adds_better_samples_all_the_time_holds_up_nobody(rank):
+    """40 bytes flow in each second. `a` has an image of 188 bytes wait, and adds one of 48 that ranks higher again and
+    again; the first of them goes at 1.3 s, and then it is the turn of `b`, whose 188 are there at 5.6 s.
+    """
+    clock = Clock()
+    shared = budget(clock, rate_kbps=0.32, burst_bytes=200, excess="wait", rank=rank, per="fleet")
+    a, b = (Camera(name, clock, shared) for name in "ab")
+    a.offer_at(0, 0, {1: 3.0, 2: 3.0}, side=12)
+    b.offer_at(0.1, 0, {3: 3.0}, side=12)
+    for number in range(20):
+        a.offer_at(1.3 + 1.3 * number, 1 + number, {10 + number: 0.1}, side=2)
+    clock.run()
+    (sent,) = b.sent
+    assert sent == {"entropy": (5.6, 0, [3]), "arrival": (9.1, 0, [3])}[rank]
+
+
+@pytest.mark.parametrize("excess", ["drop", "wait", "replace"])
+def test_what_is_offered_while_away_is_charged_when_it_is_back(excess):
+    """A device that leaves finishes its batch first. An image takes 80 bytes, which flow in every 2 s."""
+    a = camera(rate_kbps=0.32, burst_bytes=80, excess=excess)
     a.uploads.pause()
     a.offer_at(1, 0, alike(1, 2))
+    a.clock.run(until=8 * SECOND)
+    assert (a.sent, samples(a.counts)) == ([], (0, 0, 2))
     a.clock.call_at(9 * SECOND, a.uploads.resume)
     a.clock.run()
-    assert a.sent == [(1.0, 0, [1]), (9.0, 0, [2])]
+    later = [] if excess == "drop" else [(11.0, 0, [2])]
+    assert a.sent == [(9.0, 0, [1]), *later]
+    assert samples(a.counts) == (1 + len(later), 1 - len(later), 0)
+
+
+def test_who_is_away_takes_nothing_from_a_shared_budget():
+    """It is enough for one image in each 100 s."""
+    clock = Clock()
+    shared = budget(clock, allowance_bytes=80, period_s=100.0, excess="wait", per="fleet")
+    a, b = (Camera(name, clock, shared) for name in "ab")
+    a.uploads.pause()
+    a.offer_at(1, 0, alike(1), statistics=np.zeros(10, np.float32))
+    b.offer_at(2, 0, alike(2))
+    clock.run(until=90 * SECOND)
+    assert (a.sent, b.sent) == ([], [(2.0, 0, [2])])
 
 
 def test_trace_of_quality_that_follows_the_link():
@@ -267,6 +301,25 @@ def test_trace_of_quality_that_follows_the_budget():
     a.clock.run()
     assert [message.quality for _, message in a.link.handed_over] == [0, 1, 0]
     assert samples(a.counts) == (4, 0, 0)
+
+
+def test_quality_leaves_room_for_what_waits_already():
+    """Raw, an image is 4221 bytes with its headers. At 1 s all 4300 are there, but another image waits for its turn."""
+    quality = {"by": "budget", "lower": ["png"]}
+    a = camera(
+        group={"upload_quality": quality},
+        allowance_bytes=4300,
+        period_s=10.0,
+        excess="wait",
+        waiting_samples=9,
+    )
+    a.uploads.pause()
+    a.offer_at(0, 0, alike(1), side=64)
+    a.offer_at(1, 1, alike(2), side=64)
+    a.clock.call_at(2 * SECOND, a.uploads.resume)
+    a.clock.run()
+    found = [(time / SECOND, message.batch, message.quality) for time, message in a.link.handed_over]
+    assert found == [(2.0, 0, 0), (10.0, 1, 1)]
 
 
 def test_statistics_wait_and_go_before_samples():
@@ -342,10 +395,22 @@ def test_a_sample_that_never_fits_does_not_wait():
 def test_statistics_that_never_fit_are_the_users_mistake():
     a = camera(rate_kbps=8.0, burst_bytes=79)
     a.offer_at(0, 0, {1: None}, statistics=np.zeros(10, np.float32))
-    with pytest.raises(
-        InputError, match="a: a message of statistics of 80 bytes with its headers never fits its"
-    ):
+    with pytest.raises(InputError) as caught:
         a.clock.run()
+    assert str(caught.value) == (
+        "budgets.plan.burst_bytes: 79: must be at least 80, since a message of statistics takes 80 bytes with its "
+        "headers and is never given up (a)"
+    )
+
+
+def test_samples_for_which_there_is_never_room_are_told():
+    a = camera(rate_kbps=8.0, burst_bytes=79, excess="wait")
+    a.offer_at(0, 0, {1: 1.0, 2: None, 3: 1.0})
+    a.offer_at(1, 1, alike(4), side=2)
+    a.offer_at(2, 2, alike(5), side=8)
+    a.clock.run()
+    assert a.uploads.budget.hopeless == (3, 80)
+    assert (a.sent, samples(a.counts)) == ([(1.0, 1, [4])], (1, 3, 0))
 
 
 def test_without_a_budget_all_goes_at_once_and_tells_how_informative_it_is():
@@ -395,7 +460,7 @@ def test_samples_and_bytes_are_conserved(batches, rank, excess, most, announce, 
         period_s=5.0,
         rank=rank,
         excess=excess,
-        waiting_samples=most,
+        **({} if excess == "drop" else {"waiting_samples": most}),
     )
     both = [Camera(name, clock, shared) for name in "ab"]
     for number, (who, tenths, found) in enumerate(sorted(batches, key=lambda batch: batch[1])):

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from scenarios.moments import too_late
+from scenarios.schema import Scenario
+from tests.scenarios.mistaken import MINIMAL, told
+
+CRASHES = {"crashes": {"restart_s": 1}}
+ALLOWANCE = {"allowance_bytes": 500}
+
+
+def describe(cloud=None, budget=None, life=None):
+    """Return a scenario of ten seconds."""
+    described = yaml.safe_load(MINIMAL)
+    described["cloud"] |= cloud or {}
+    group = described["groups"]["lte"]
+    if budget is not None:
+        described["budgets"] = {"daily": ALLOWANCE | budget}
+        group["budget"] = "daily"
+    if life is not None:
+        group["life"] = life
+    return described
+
+
+def crashing(*at_s):
+    return {"crashes": {"at_s": list(at_s), "restart_s": 1}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"cloud": crashing(12.5)}, "cloud.crashes.at_s"),
+        ({"budget": {"starts_at_s": 12.5}}, "budgets.daily.starts_at_s"),
+        ({"life": {"joins_s": 12.5}}, "groups.lte.life.joins_s"),
+        ({"life": {"joins_s": {"from_s": 12.5, "to_s": 20}}}, "groups.lte.life.joins_s"),
+        ({"life": {"leaves_s": 12.5}}, "groups.lte.life.leaves_s"),
+        ({"life": {"crashes_s": [12.5], "restart_s": 1}}, "groups.lte.life.crashes_s"),
+    ],
+)
+def test_what_never_comes_is_a_mistake(tmp_path, changes, path):
+    ((_, text),) = told(tmp_path, yaml.safe_dump(describe(**changes), sort_keys=False))
+    assert text == f"{path}: must be before the end of the run at 10 s, unlike 12.5"
+
+
+def test_all_of_them_are_told_at_once(tmp_path):
+    described = describe(crashing(10), {"starts_at_s": 10}, {"joins_s": 10})
+    found = [text.split(":")[0] for _, text in told(tmp_path, yaml.safe_dump(described, sort_keys=False))]
+    assert sorted(found) == ["budgets.daily.starts_at_s", "cloud.crashes.at_s", "groups.lte.life.joins_s"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cloud": crashing(9.5, 12)},  # the first of them comes
+        {"budget": {"starts_at_s": 9.5}},
+        {"life": {"joins_s": {"from_s": 5, "to_s": 20}}},
+        {"life": {"leaves_s": {"from_s": 9.5, "to_s": 20}, "crashes_s": [9, 11], "restart_s": 1}},
+        {"life": {}},
+    ],
+)
+def test_what_may_come_is_none(changes):
+    Scenario.model_validate(describe(**changes))
+
+
+def test_without_an_end_nothing_is_too_late():
+    assert too_late({}, {}) == []
