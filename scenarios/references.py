@@ -5,7 +5,7 @@ And what those must agree on that name the same cell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
@@ -30,8 +30,8 @@ DONE_TOGETHER = ("on_outage", "retry", "superseded")
 """Fields of a link that say what becomes of a version on its way: one thing where several devices get it together."""
 
 
-def mismatches(groups: Mapping[str, Group], scenario: Mapping[str, Any]) -> list[Mismatch]:
-    """Return everything that is named and not described, or described and not named, or not agreed on.
+def check(groups: Mapping[str, Group], scenario: Mapping[str, Any]) -> None:
+    """Raise an error with everything that is named and not described, or described and not named, or not agreed on.
 
     `scenario` holds the fields that are free of other mistakes.
     """
@@ -41,11 +41,7 @@ def mismatches(groups: Mapping[str, Group], scenario: Mapping[str, Any]) -> list
         if field in scenario
         for mismatch in _mismatches(groups, field, path, scenario[field])
     ]
-    return found + _disagreements(groups, scenario.get("cells", {}))
-
-
-def refuse(found: Sequence[Mismatch]) -> None:
-    """Raise an error with mismatches where there are any."""
+    found += _disagreements(groups, scenario.get("cells", {}))
     if found:
         text = "; ".join(f"{'.'.join(path)}: {why}" for path, why in found)
         raise PydanticCustomError(ERROR, "{text}", {"text": text, "mismatches": found})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from scenarios import catalogue, moments, references
+from scenarios import catalogue, references
 from scenarios.budgets import Budget
 from scenarios.cloud import Cloud
 from scenarios.fleet import Group
@@ -152,7 +152,7 @@ class Scenario(Settings):
     @field_validator("groups")
     @classmethod
     def _fit_the_rest(cls, groups: dict[str, Group], info: ValidationInfo) -> dict[str, Group]:
-        references.refuse([*references.mismatches(groups, info.data), *moments.too_late(groups, info.data)])
+        references.check(groups, info.data)
         return groups
 
     @field_validator("resets_s")

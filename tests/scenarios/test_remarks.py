@@ -49,6 +49,12 @@ def test_each_strategy_has_a_remark_of_its_own_and_one_without_students_has_none
     assert [text.split("'")[1] for text in remarks(scenario(SCALING, *strategies))] == ["tent", "bare"]
 
 
+def test_moments_after_the_end_have_remarks_too():
+    crashes = {"crashes": {"at_s": [99], "restart_s": 1}}
+    (text,) = remarks(scenario(crashes, "source"))
+    assert text.startswith("cloud.crashes.at_s: 99 ")
+
+
 @pytest.mark.parametrize("name", loader.names())
 def test_there_is_nothing_to_remark_on_packaged_scenarios(name):
     if name != "imagenet-sample":  # wants a folder of images
