@@ -13,6 +13,7 @@ def test_lists_every_name_with_a_description():
         assert [name for name, _ in shown[title]] == list(catalogue.names(room))
     assert all(name and description for rows in shown.values() for name, description, *_ in rows)
     assert "quickstart" in dict(shown["scenarios"])
+    assert all(line.endswith(".") for _, line in (*shown["scenarios"], *shown["studies"]))  # a whole sentence
     assert dict(shown["packaged models"])["fashion-mnist-edge"].startswith(
         "77,754 parameters, clean accuracy "
     )
