@@ -15,12 +15,13 @@ from analysis.units import NOT_KNOWN
 
 _BATCHES = {
     "missed": "batches missed while away",
-    "lost": "batches lost in device crashes",
+    "lost": "batches lost: crashes, no answer",
     "dropped": "batches dropped or skipped",
 }
 _SAMPLES = {
     "withheld_samples": "samples withheld, budget",
     "waiting_samples": "samples waiting for a budget",
+    "lost_by_uplink_samples": "samples lost by the uplink",
     "refused_samples": "samples refused by the inbox",
     "lost_by_cloud_samples": "samples lost by the cloud",
     "cloud_crashes": "cloud crashes",
@@ -28,7 +29,7 @@ _SAMPLES = {
 }
 _MESSAGES = {
     "failed": "messages given up in outages",
-    "dropped": "messages dropped, outbox full",
+    "dropped": "messages dropped from the outbox",
     "superseded": "versions superseded unsent",
 }
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -28,7 +29,10 @@ class Arithmetic:
         """Return a context in which passes on `device` have this precision."""
         if self.precision == "float32":
             return nullcontext()
+        import torch  # noqa: PLC0415 - heavy
+
         return torch.autocast(device.type, torch.bfloat16)
 
 
 EXACT = Arithmetic()
+"""As it is unless somebody wants it otherwise."""

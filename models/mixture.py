@@ -130,7 +130,8 @@ def _statistics_of_equal_parts(x: Tensor, parts: int) -> tuple[Tensor, Tensor]:
         mean, variance = batch_statistics(x)
         return mean[None], variance[None]
     channels = x.shape[1]
-    rows = x.movedim(1, -1).reshape(parts, -1, channels)
+    values = x.to(torch.promote_types(x.dtype, torch.float32))
+    rows = values.movedim(1, -1).reshape(parts, -1, channels)
     mean = rows.mean(1)
     return mean, (rows - mean[:, None]).square_().mean(1)
 

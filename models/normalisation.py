@@ -215,10 +215,8 @@ class AdaptableModel:
 
     """
 
-    def __init__(
-        self, network: nn.Module, device: torch.device, arithmetic: Arithmetic | None = None
-    ) -> None:
-        self.arithmetic = arithmetic or EXACT
+    def __init__(self, network: nn.Module, device: torch.device, arithmetic: Arithmetic = EXACT) -> None:
+        self.arithmetic = arithmetic
         self._compiled: Callable[[Tensor], Tensor] | None = None
         self.network = convert(network).to(device)
         self.network.to(memory_format=torch.channels_last)

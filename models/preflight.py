@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.arithmetic import EXACT
 from models.datasets import DataSet
 from models.errors import InputError
 from models.fitting import fit
@@ -24,6 +25,27 @@ def misfit(data: DataSet, model: LoadedModel, field: str) -> str | None:
         _check_network(data, model, fit(model, data))
     except InputError as error:
         return f"{field}: {error}"
+    return None
+
+
+def uncomputable(data: DataSet, model: LoadedModel, device: torch.device, field: str) -> str | None:
+    """Return why a model cannot be computed with its `arithmetic` on a device; None where it can.
+
+    The model comes as it was loaded, and is converted for adaptation on the way.
+    """
+    fitted = fit(model, data)
+    x = prepare(np.zeros((2, *data.shape), np.uint8), fitted.preparation, device)
+    adaptable = AdaptableModel(fitted.network, device, model.arithmetic)
+    try:
+        with torch.inference_mode():
+            adaptable.logits(x)
+        adaptable.network.train()
+        adaptable.logits(x).sum().backward()  # type: ignore[no-untyped-call]
+    except Exception as error:  # compilers and kernels raise what they like
+        settings = vars(model.arithmetic).items() - vars(EXACT).items()
+        how = " and ".join(sorted(f"{name}: {str(value).lower()}" for name, value in settings))
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return f"{field}: cannot be computed with {how} here ({reason}); leave that out of the scenario"
     return None
 
 

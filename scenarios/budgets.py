@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from scenarios import catalogue
-from scenarios.settings import NonNegative, Settings
+from scenarios.settings import Duration, Seconds, Settings, number_text
 
 if TYPE_CHECKING:
     from models.codecs import Base as ImageCodec
@@ -39,9 +39,9 @@ class Budget(Settings):
     """What the token bucket holds at most, and so the largest message; needed beside rate_kbps."""
     allowance_bytes: Annotated[int, Field(ge=1)] | None = Field(default=None, validate_default=True)
     """What may be sent in each period; what is left at its end does not carry over."""
-    period_s: Annotated[float, Field(ge=1e-6, allow_inf_nan=False)] = DAY_S
+    period_s: Annotated[Duration, Field(ge=1e-6)] = DAY_S
     """Length of the allowance's periods."""
-    starts_at_s: NonNegative = 0.0
+    starts_at_s: Seconds = 0.0
     """When the allowance's first period begins; before it nothing may be sent."""
     pacing: Literal["none", "even"] = Field(default="none", validate_default=True)
     """`even`: of the allowance a, a share t / period_s is free by time t of a period, so that it lasts."""
@@ -80,7 +80,9 @@ class Budget(Settings):
     def _belongs_to_an_allowance(cls, value: float, info: ValidationInfo) -> float:
         default = cls.model_fields[str(info.field_name)].default
         if value != default and "allowance_bytes" in info.data and info.data["allowance_bytes"] is None:
-            raise ValueError(f"has no effect without allowance_bytes; leave it out, or give {default:g}")
+            raise ValueError(
+                f"has no effect without allowance_bytes; leave it out, or give {number_text(default)}"
+            )
         return value
 
     @field_validator("waiting_samples", "overflow")
@@ -126,9 +128,7 @@ class UploadQuality(Settings):
       has arrived, or the link's own before any;
     - budget: the message fits what the budget has now, less what waits on the device.
     """
-    target_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, validate_default=True
-    )
+    target_s: Annotated[Duration, Field(gt=0)] | None = Field(default=None, validate_default=True)
     """The time that `by: link` allows."""
 
     @field_validator("target_s")

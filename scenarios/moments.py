@@ -17,7 +17,8 @@ First = tuple[str, float]
 def too_late(scenario: Scenario) -> Iterator[str]:
     """Tell of the fields all of whose moments lie at the end of the run or after it, as they may in one cut short."""
     end_s = scenario.duration_s
-    for field, first_s in (*_of_the_cloud(scenario), *_of_budgets(scenario), *_of_lives(scenario)):
+    found = (*_of_the_cloud(scenario), *_of_budgets(scenario), *_of_lives(scenario), *_of_outages(scenario))
+    for field, first_s in found:
         if first_s >= end_s:
             first, end = number_text(first_s), number_text(end_s)
             yield f"{field}: {first} is not before the end of the run at {end} s, so that it never comes"
@@ -44,3 +45,12 @@ def _of_lives(scenario: Scenario) -> Iterator[First]:
             yield f"groups.{name}.life.leaves_s", life.leaves_s.from_s
         if life.crashes_s:
             yield f"groups.{name}.life.crashes_s", life.crashes_s[0]
+
+
+def _of_outages(scenario: Scenario) -> Iterator[First]:
+    described = {f"groups.{name}.link": group.link.outages for name, group in scenario.groups.items()}
+    described |= {f"cells.{name}": cell.outages for name, cell in scenario.cells.items()}
+    described |= {f"regions.{name}": region.outages for name, region in scenario.regions.items()}
+    for place, outages in described.items():
+        if outages is not None and outages.scheduled_s:
+            yield f"{place}.outages.scheduled_s", outages.scheduled_s[0][0]

@@ -134,7 +134,7 @@ Seconds = Annotated[Duration, Field(ge=0)]
 """Seconds from 0 on."""
 Milliseconds = Annotated[float, Field(ge=0, le=1000 * LONGEST_S, allow_inf_nan=False)]
 """Milliseconds from 0 on."""
-Bandwidth = Annotated[float, Field(le=FASTEST_MBPS, allow_inf_nan=False)]
+FiniteMbps = Annotated[float, Field(le=FASTEST_MBPS, allow_inf_nan=False)]
 """10^6 bits per second; whoever uses it says what the least is."""
 Bytes = Annotated[int, Field(ge=0, le=MOST_BYTES)]
 """Bytes from 0 on."""

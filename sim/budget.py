@@ -268,9 +268,10 @@ class Budget:
         while self._line:
             waiter = self._first()
             size = waiter.least()
-            if size is not None and size > self.available():
-                break
-            self.give_turn(waiter)
+            if size is not None:
+                if size > self.available():
+                    break
+                self.give_turn(waiter)
             if waiter.least() is None:
                 del self._line[waiter]
         self._set_alarm()

@@ -245,6 +245,7 @@ def _conclude(folder: Path, quiet: bool) -> None:
 def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     """Check a scenario without running it; every mistake is reported, with its line."""
     from scenarios.loader import ScenarioError, load  # noqa: PLC0415
+    from scenarios.settings import number_text  # noqa: PLC0415
 
     with mistakes(ScenarioError):
         loaded = load(scenario, settings or ())
@@ -252,7 +253,7 @@ def validate(scenario: ScenarioArgument, settings: SetOption = None) -> None:
     strategies = ", ".join(strategy.label or strategy.name for strategy in loaded.strategy)
     output.print(
         f"{loaded.name}: valid. Devices: {devices}, groups: {len(loaded.groups)}, "
-        f"{loaded.duration_s:g} simulated seconds, strategies: {strategies}",
+        f"{number_text(loaded.duration_s)} simulated seconds, strategies: {strategies}",
         markup=False,
     )
     _remark_on(loaded)
@@ -364,7 +365,7 @@ def bench(
 ) -> None:
     """Measure what the laboratory costs, as ratios to plain code in the same process, against their targets.
 
-    A few minutes for all. A target that is missed is reported and no mistake.
+    About ten minutes for all, on two cores. A target that is missed is reported and no mistake.
     """
     from models.errors import InputError  # noqa: PLC0415
     from sim.bench.display import bench_display, figures_table, remarks  # noqa: PLC0415

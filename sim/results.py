@@ -154,10 +154,8 @@ DEVICES = pa.schema(
         ("samples_correct", pa.int64()),
         # Handed to the uplink, but for those of the next line: delivered, on their way or waiting for their turn.
         ("samples_uploaded", pa.int64()),
-        (
-            "samples_lost_by_uplink",
-            pa.int64(),
-        ),  # their messages were dropped from the outbox or failed for good
+        # Their messages were dropped from the outbox or failed for good.
+        ("samples_lost_by_uplink", pa.int64()),
         # Given up because the budget had no room for them, or by a reset or crash meanwhile.
         ("samples_withheld", pa.int64()),
         ("samples_waiting", pa.int64()),  # for the budget

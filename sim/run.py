@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +88,7 @@ def run_scenario(scenario: Scenario, folder: Path, options: Options, report: Rep
     loader.content_hash(scenario, known)  # reads every file once, before anything is written
     data = scenario.data.load()
     _check_data(scenario, data)
-    edge = _check_models(scenario, data)
+    edge = _check_models(scenario, data, device)
     _check_budgets(scenario, edge, data)
     placement = _place(scenario, device, edge, data)
     _prepare(folder, options.force)
@@ -154,15 +154,17 @@ def _check_data(scenario: Scenario, data: DataSet) -> None:
         raise InputError("\n".join(problems))
 
 
-def _check_models(scenario: Scenario, data: DataSet) -> LoadedModel:
+def _check_models(scenario: Scenario, data: DataSet, device: torch.device) -> LoadedModel:
     """Load each model once, before anything is deleted or run; raise InputError with every misfit.
 
     Returns the edge model.
     """
-    from models.preflight import misfit  # noqa: PLC0415
+    from models.arithmetic import EXACT, Arithmetic  # noqa: PLC0415
+    from models.preflight import misfit, uncomputable  # noqa: PLC0415
 
+    arithmetic = Arithmetic(scenario.precision, scenario.compiled)
     loaded = {
-        name: model.load()
+        name: replace(model.load(), arithmetic=arithmetic)
         for name, model in (("edge", scenario.models.edge), ("foundation", scenario.models.foundation))
         if model is not None
     }
@@ -170,6 +172,9 @@ def _check_models(scenario: Scenario, data: DataSet) -> LoadedModel:
     if data.classes is None and len({model.num_classes for model in loaded.values()}) > 1:
         counts = ", ".join(f"{name} {model.num_classes}" for name, model in loaded.items())
         problems.append(f"models: must have the same number of classes, not {counts}")
+    if not problems and arithmetic != EXACT:
+        told = (uncomputable(data, model, device, f"models.{name}") for name, model in loaded.items())
+        problems += filter(None, told)
     if problems:
         raise InputError("\n".join(problems))
     return loaded["edge"]
@@ -183,6 +188,7 @@ def _check_budgets(scenario: Scenario, edge: LoadedModel, data: DataSet) -> None
     from models.normalisation import AdaptableModel  # noqa: PLC0415
     from sim.affordable import unaffordable  # noqa: PLC0415
 
+    @cache
     def statistics_bytes() -> int:
         layout = AdaptableModel(fit(edge, data).network, torch.device("cpu")).layout
         return 4 * (layout.size - layout.affine_size)
@@ -193,12 +199,11 @@ def _check_budgets(scenario: Scenario, edge: LoadedModel, data: DataSet) -> None
 
 def _place(scenario: Scenario, device: torch.device, edge: LoadedModel, data: DataSet) -> Placement:
     """Decide where the run computes; the edge model is measured where the scenario does not say how images fuse."""
-    from models.arithmetic import Arithmetic  # noqa: PLC0415 - heavy
-    from models.fitting import fit  # noqa: PLC0415
+    from models.fitting import fit  # noqa: PLC0415 - heavy
     from models.placement import place  # noqa: PLC0415
     from models.tuning import images_per_pass  # noqa: PLC0415
 
-    placement = replace(place(device), arithmetic=Arithmetic(scenario.precision, scenario.compiled))
+    placement = replace(place(device), arithmetic=edge.arithmetic)
     images = scenario.images_per_pass or images_per_pass(fit(edge, data), data.shape, placement)
     return replace(placement, images_per_pass=images)
 

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from scenarios.settings import number_text
 from sim.store import KEY_LENGTH, key_of
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class _LiveTable:
                     Text(unit.strategy),
                     *([Text(unit.point)] if unit.labels else []),
                     str(unit.seed),
-                    f"{unit.run.simulated_s:.0f} of {unit.run.scenario.duration_s:g} s",
+                    f"{unit.run.simulated_s:.0f} of {number_text(unit.run.scenario.duration_s)} s",
                     accuracy_text(unit.run.accuracy),
                 )
             parts.append(table)

@@ -198,9 +198,7 @@ class Uploads:
         self._proceed_in_turn()
         if decision.announce and pool.of(batch.number) == fitting:  # nothing of it was sent
             self._hand_over(self._message(batch.number, [], [], quality))
-        if not (
-            self.paused and self.budget.settings.excess == "drop"
-        ):  # whether it fits, its return will tell
+        if not self.paused or self.budget.settings.excess != "drop":  # else its return tells whether it fits
             self.counts.withheld += pool.trim()
 
     def _hand_over(self, message: Message) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from models.arithmetic import EXACT, Arithmetic
 from scenarios.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from models.arithmetic import Arithmetic
     from models.flops import Known
     from models.images import Preparation
 
@@ -23,7 +23,7 @@ class LoadedModel:
         network: maps prepared images, float32 (N, C, H, W), to logits (N, num_classes).
         num_classes: number of classes.
         preparation: how stored images become its input.
-        arithmetic: how it is computed; None for exactly, by PyTorch's own kernels.
+        arithmetic: how it is computed.
         operations: what was counted of the network, to be shared by models that were loaded alike; see models.flops.
 
     """
@@ -31,7 +31,7 @@ class LoadedModel:
     network: nn.Module
     num_classes: int
     preparation: Preparation
-    arithmetic: Arithmetic | None = None
+    arithmetic: Arithmetic = EXACT
     operations: Known = field(default_factory=dict, compare=False, repr=False)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from scenarios.settings import Bandwidth, Settings
+from scenarios.settings import FiniteMbps, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from sim.timeline import Piece
 
-MbpsOrNone = Annotated[Bandwidth, Field(ge=0)]
+MbpsOrNone = Annotated[FiniteMbps, Field(ge=0)]
 """A bandwidth in 10^6 bits per second, or none for a time."""
-Mbps = Annotated[Bandwidth, Field(ge=1e-6)]
+Mbps = Annotated[FiniteMbps, Field(ge=1e-6)]
 """A bandwidth in 10^6 bits per second, a bit per second at least: a link that never carries anything has no end."""
 
 

@@ -29,7 +29,6 @@ def alternate(
 
     def call(name: str, what: str) -> T:
         tell(f"{what}: {name}")
-        gc.unfreeze()
         gc.collect()
         gc.freeze()
         return sides[name]()

@@ -34,7 +34,7 @@ def test_batches_are_counted_by_what_became_of_them(cema: Path) -> None:
     _change(cema, "batches", status=status)
     assert occurrences(cema) == {
         "batches missed while away": "2",
-        "batches lost in device crashes": "1",
+        "batches lost: crashes, no answer": "1",
         "batches dropped or skipped": "1",
     }
 
@@ -71,7 +71,7 @@ def test_messages_are_counted_that_were_not_simply_sent(cema: Path) -> None:
     assert occurrences(cema) == {
         "messages sent again, outages": "2",
         "messages given up in outages": "1",
-        "messages dropped, outbox full": "1",
+        "messages dropped from the outbox": "1",
         "versions superseded unsent": "1",
         "samples sent at quality 0": "4",
         "samples sent at quality 1": "11",

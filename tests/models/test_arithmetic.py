@@ -4,7 +4,7 @@ from copy import deepcopy
 import pytest
 import torch
 
-from models.arithmetic import Arithmetic
+from models.arithmetic import EXACT, Arithmetic
 from models.mixture import Mixture
 from models.normalisation import AdaptableModel, Statistics
 
@@ -42,7 +42,7 @@ def test_less_precise_passes_round_to_three_digits(tiny, x):
 @pytest.mark.parametrize("statistics", [Statistics.FIRST, Statistics.RUNNING, Statistics.BATCH])
 def test_less_precise_steps_learn_much_the_same(tiny, x, statistics):
     gradients = []
-    for arithmetic in (None, Arithmetic("bfloat16")):
+    for arithmetic in (EXACT, Arithmetic("bfloat16")):
         model = AdaptableModel(tiny().network, CPU, arithmetic)
         model.use(statistics)
         model.network.train()
@@ -53,15 +53,17 @@ def test_less_precise_steps_learn_much_the_same(tiny, x, statistics):
     assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
 
 
-def test_less_precise_mixtures_agree_with_passes_one_by_one(tiny, x):
+@pytest.mark.parametrize("sizes", [[2, 4], [3, 3]])
+@pytest.mark.parametrize("statistics", [Statistics.RUNNING, Statistics.BATCH, Statistics.FIRST])
+def test_less_precise_mixtures_agree_with_passes_one_by_one(tiny, x, statistics, sizes):
     model = AdaptableModel(tiny().network, CPU, Arithmetic("bfloat16"))
     states = [model.read(), model.read() * 1.1]
-    with torch.inference_mode(), Mixture(model, states, [2, 4], Statistics.BATCH).active():
+    with torch.inference_mode(), Mixture(model, states, sizes, statistics).active():
         together = model.logits(x)
     alone = []
-    for state, part in zip(states, (x[:2], x[2:]), strict=True):
+    for state, part in zip(states, x.split(sizes), strict=True):
         model.load(state)
-        model.use(Statistics.BATCH)
+        model.use(statistics)
         with torch.inference_mode():
             alone.append(model.logits(part))
     torch.testing.assert_close(together, torch.cat(alone), rtol=0.03, atol=0.03 * float(together.abs().max()))
@@ -100,7 +102,7 @@ def test_a_copy_is_compiled_anew(tiny, x, compilations):
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a CPU needs a C++ compiler")
 def test_compiled_passes_agree_and_follow_the_state(tiny, x):
-    exact, model = (AdaptableModel(tiny().network, CPU, arithmetic) for arithmetic in (None, COMPILED))
+    exact, model = (AdaptableModel(tiny().network, CPU, arithmetic) for arithmetic in (EXACT, COMPILED))
     for factor in (1.0, 1.2):
         for each in (exact, model):
             each.state.mul_(factor)

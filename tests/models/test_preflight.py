@@ -2,11 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
+from models.arithmetic import Arithmetic
 from models.datasets import Images
 from models.images import Preparation
-from models.preflight import misfit
+from models.preflight import misfit, uncomputable
 from models.sources import LoadedModel
 
 LABELS = np.array([0, 4, 2])
@@ -19,6 +21,22 @@ def data(images):
 
 def test_a_model_that_fits(data, tiny):
     assert misfit(data, tiny(), "models.edge") is None
+
+
+def test_an_arithmetic_that_a_model_can_have(data, tiny):
+    rounded = replace(tiny(), arithmetic=Arithmetic("bfloat16"))
+    assert uncomputable(data, rounded, torch.device("cpu"), "models.edge") is None
+
+
+def test_an_arithmetic_that_cannot_be_had(data, tiny, monkeypatch):
+    def fail(network, dynamic):
+        raise RuntimeError("no compiler\nwhatever else there is to say")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    compiled = replace(tiny(), arithmetic=Arithmetic(compiled=True))
+    assert uncomputable(data, compiled, torch.device("cpu"), "models.edge") == (
+        "models.edge: cannot be computed with compiled: true here (no compiler); leave that out of the scenario"
+    )
 
 
 def test_one_image_is_enough(images, tiny):

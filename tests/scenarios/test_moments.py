@@ -8,14 +8,17 @@ from scenarios.schema import Scenario
 from tests.scenarios.mistaken import MINIMAL
 
 CRASHES = {"crashes": {"restart_s": 1}}
+OUTAGE = {"scheduled_s": [[12.5, 13]]}
+CELL = {"uplink_mbps": 1, "downlink_mbps": 1, "outages": OUTAGE}
 ALLOWANCE = {"allowance_bytes": 500}
 
 
-def describe(cloud=None, budget=None, life=None):
+def describe(cloud=None, budget=None, life=None, link=None, **shared):
     """Return a scenario of ten seconds."""
-    described = yaml.safe_load(MINIMAL)
+    described = yaml.safe_load(MINIMAL) | shared
     described["cloud"] |= cloud or {}
     group = described["groups"]["lte"]
+    group["link"] |= link or {}
     if budget is not None:
         described["budgets"] = {"daily": ALLOWANCE | budget}
         group["budget"] = "daily"
@@ -37,6 +40,12 @@ def crashing(*at_s):
         ({"life": {"joins_s": {"from_s": 12.5, "to_s": 20}}}, "groups.lte.life.joins_s"),
         ({"life": {"leaves_s": 12.5}}, "groups.lte.life.leaves_s"),
         ({"life": {"crashes_s": [12.5], "restart_s": 1}}, "groups.lte.life.crashes_s"),
+        ({"link": {"outages": OUTAGE}}, "groups.lte.link.outages.scheduled_s"),
+        ({"link": {"cell": "town"}, "cells": {"town": CELL}}, "cells.town.outages.scheduled_s"),
+        (
+            {"link": {"region": "north"}, "regions": {"north": {"outages": OUTAGE}}},
+            "regions.north.outages.scheduled_s",
+        ),
     ],
 )
 def test_what_never_comes_is_told(changes, path):

@@ -83,6 +83,16 @@ def test_the_arithmetic_is_the_scenarios(tiny, tmp_path, concluded):
     assert 0 < np.abs(exact - rounded).max() < 0.2
 
 
+def test_an_arithmetic_that_cannot_be_had_is_told_before_anything_is_written(tiny, tmp_path, monkeypatch):
+    def fail(network, dynamic):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr("torch.compile", fail)
+    with pytest.raises(InputError, match=r"models\.edge: .*no compiler.*\nmodels\.foundation: "):
+        run(tiny.scenario(strategy=tiny.cema(), compiled=True), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_while_time_passes_collections_leave_out_what_was_there_before(tiny, tmp_path, concluded):
     frozen = []
     run(tiny.scenario(), tmp_path, lambda *_: frozen.append(gc.get_freeze_count()))
