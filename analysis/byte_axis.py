@@ -25,14 +25,16 @@ def byte_axis(panel: Axes, values: npt.ArrayLike, most_ticks: int = 7) -> None:
         panel.set_xlim(-1, 1)
         panel.set_xticks([0], ["0 B"])
         return
-    if (sizes == 0).any() and positive.max() <= ALIKE * positive.min():
+    in_bytes = FuncFormatter(lambda size, _position: bytes_text(size))
+    has_zero = bool((sizes == 0).any())
+    if has_zero and positive.max() <= ALIKE * positive.min():
         widest = float(positive.max())
         panel.set_xlim(-0.08 * widest, 1.12 * widest)
         panel.xaxis.set_major_locator(MaxNLocator(min(4, most_ticks - 1), steps=[1, 2, 5, 10]))
-        panel.xaxis.set_major_formatter(FuncFormatter(lambda size, _position: bytes_text(size)))
+        panel.xaxis.set_major_formatter(in_bytes)
         return
     lowest, highest = positive.min() / 1.6, positive.max() * 1.6
-    if (sizes == 0).any():
+    if has_zero:
         span = np.log10(highest / lowest)
         share = span / (
             span + 1.4 * ZERO_DECADES
@@ -48,7 +50,7 @@ def byte_axis(panel: Axes, values: npt.ArrayLike, most_ticks: int = 7) -> None:
         panel.set_xlim(lowest, highest)
     panel.xaxis.set_major_locator(FixedLocator(ticks))
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda size, _position: bytes_text(size)))
+    panel.xaxis.set_major_formatter(in_bytes)
 
 
 def decades(lowest: float, highest: float, most: int = 7) -> list[float]:

@@ -14,7 +14,7 @@ from analysis.intervals import UNITS_TO_RESOLVE
 from analysis.powers import missing_powers
 from analysis.reading import Source
 from analysis.tables import accuracy_by_shift
-from analysis.units import NOT_KNOWN, bytes_text, joules_text, percent_text, seconds_text, shift_text
+from analysis.units import NOT_KNOWN, bytes_text, joules_text, listed, percent_text, seconds_text, shift_text
 
 _COSTS = ("worst\ndevice", "upload\nshare", "uplink\ndownlink", "updates\nage p50")
 _LATENCY = "latency\np50, p95"
@@ -22,7 +22,6 @@ _ENERGY = "energy_j_per_1000_predictions"
 _CAPTION = "brackets: 95 % interval across the devices of this one seed; age: of the version that predicted"
 _POWERED = "energy: for 1000 predictions"
 _UNRESOLVED = f"not resolved: the interval contains zero, or fewer than {UNITS_TO_RESOLVE['devices']} devices"
-MOST_NAMED = 3
 
 
 def result_table(source: Source) -> Table:
@@ -89,13 +88,11 @@ def light_table(title: str | None, caption: str | None = None) -> Table:
 
 def _unpowered(source: Source) -> list[str]:
     """Say for want of which powers the energy is not known."""
-    missing = [f"{power} of {_named(groups)}" for power, groups in missing_powers(source).items()]
+    missing = [
+        f"{power} of {listed(groups, others='more groups')}"
+        for power, groups in missing_powers(source).items()
+    ]
     return [f"energy: not known without {', '.join(missing)}"] if missing else []
-
-
-def _named(groups: list[str]) -> str:
-    more = f" and {len(groups) - MOST_NAMED} more groups" if len(groups) > MOST_NAMED else ""
-    return f"{', '.join(groups[:MOST_NAMED])}{more}"
 
 
 class _Row:

@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.reading import ResultsError, has_tables, read_manifest, read_scenario, strategy_folders
 from analysis.runs import Point, Run, Runs, is_study, labelled, read_runs, strategy_settings
+from analysis.units import listed
 
 _NOT_OF_THE_WORLD = ("strategy", "seed", "name", "description")
 _MOST_FIELDS = 5
@@ -155,7 +156,7 @@ def _other_worlds(runs: Sequence[Run], worlds: _Worlds) -> list[str]:
             fields = differing_fields(worlds.of(first), worlds.of(run))
             differing.setdefault((run.strategy, first.strategy), {}).update(dict.fromkeys(fields))
     return [
-        f"the scenario of {label} differs from that of {first} in {_listed(list(fields))}: "
+        f"the scenario of {label} differs from that of {first} in {listed(list(fields), _MOST_FIELDS)}: "
         "the difference between them is not the strategies' alone"
         for (label, first), fields in differing.items()
         if fields
@@ -169,8 +170,3 @@ def differing_fields(first: object, other: object, path: str = "") -> list[str]:
     keys = dict.fromkeys([*first, *other])
     nested = (differing_fields(first.get(key), other.get(key), f"{path}.{key}".lstrip(".")) for key in keys)
     return [field for fields in nested for field in fields]
-
-
-def _listed(fields: list[str]) -> str:
-    more = f" and {len(fields) - _MOST_FIELDS} more" if len(fields) > _MOST_FIELDS else ""
-    return ", ".join(fields[:_MOST_FIELDS]) + more

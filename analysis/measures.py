@@ -7,7 +7,6 @@ Shares are fractions, sizes bytes, times seconds. Columns `<quantity>_low` and `
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from functools import cached_property
@@ -22,9 +21,8 @@ from analysis.intervals import NOTHING, Interval
 from analysis.pooling import Sums, pooled, pooled_values
 from analysis.reading import ResultsError
 from analysis.recovery import recovery
-from analysis.runs import Point, Run, Runs
-from analysis.summary import summarise
-from sim.results import SUMMARY
+from analysis.runs import Point, Runs
+from analysis.summary import read_summary
 
 _OF_A_RUN = ("strategy", "seed", "folder")
 _NOT_MEASURED = ("scenario", "status")
@@ -46,7 +44,7 @@ def measured(runs: Runs) -> pd.DataFrame:
     """Tabulate the finished runs: axes, strategy, seed, folder, and every plain number of `summary.json`."""
     rows = []
     for run in runs.done:
-        summary = _summary(run)
+        summary = read_summary(run.folder)
         clash = [axis for axis in runs.axes if axis in (*summary, *_OF_A_RUN)]
         if clash:
             raise ResultsError(f"{runs.name}: axis {clash[0]!r} has the name of a result; give it another")
@@ -58,19 +56,6 @@ def measured(runs: Runs) -> pd.DataFrame:
         of_run = dict(zip(_OF_A_RUN, (run.strategy, run.seed, str(run.folder)), strict=True))
         rows.append(runs.axis_cells(run.point) | of_run | numbers)
     return pd.DataFrame(rows)
-
-
-def _summary(run: Run) -> dict[str, Any]:
-    path = run.folder / SUMMARY
-    if not path.is_file():
-        return summarise(run.folder)
-    try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ResultsError(f"{path}: cannot be read as JSON ({error})") from error
-    if not isinstance(summary, dict):
-        raise ResultsError(f"{path}: expected a mapping, found {type(summary).__name__}")
-    return summary
 
 
 class Measures:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.reading import Source, folders_of, read_manifest
+from analysis.units import listed
 from sim.results import MANIFEST
-
-MOST_NAMED = 3
 
 
 def notes(source: Source) -> list[str]:
@@ -24,9 +23,8 @@ def _damaged(folder: Path) -> list[str]:
     damaged: dict[str, str] = read_manifest(folder).get("damaged", {})
     if not damaged:
         return []
-    named = [f"{path} ({why})" for path, why in list(damaged.items())[:MOST_NAMED]]
-    more = f" and {len(damaged) - MOST_NAMED} more in {MANIFEST}" if len(damaged) > MOST_NAMED else ""
-    return [f"{len(damaged)} damaged images left out: {', '.join(named)}{more}"]
+    named = listed([f"{path} ({why})" for path, why in damaged.items()], others=f"more in {MANIFEST}")
+    return [f"{len(damaged)} damaged images left out: {named}"]
 
 
 def _hopeless(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from analysis.console import light_table
 from analysis.reading import Source, folders_of, has_tables, read_table
-from analysis.summary import summarise
+from analysis.summary import read_summary
 from analysis.units import NOT_KNOWN
 
 _BATCHES = {
@@ -60,7 +60,7 @@ def occurrences(folder: Path) -> dict[str, str]:
     """Count what happened in one strategy's run, in the order in which it is told; what did not is left out."""
     batches = read_table(folder, "batches", ["status"])["status"].value_counts()
     messages = read_table(folder, "transfers", ["direction", "status", "samples"], ["attempts", "quality"])
-    summary = summarise(folder)
+    summary = read_summary(folder)
     counts = {
         **{text: int(batches.get(status, 0)) for status, text in _BATCHES.items()},
         **{text: int(summary.get(name) or 0) for name, text in _SAMPLES.items()},

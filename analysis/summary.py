@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.intervals import ratio_interval, weighted_quantiles
-from analysis.reading import read_manifest, read_predicted, read_table
+from analysis.reading import ResultsError, read_manifest, read_predicted, read_table
 from analysis.traffic import candidates_by_device, ledgers, traffic_by_device
 from analysis.units import shift_name
 from sim.results import ENERGY, SUMMARY
@@ -29,6 +29,23 @@ def write_summary(folder: Path) -> dict[str, Any]:
     summary = summarise(folder)
     text = json.dumps(summary, indent=2, sort_keys=True, allow_nan=False)
     (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    return summary
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Return what `summary.json` says of one strategy's run, or compute it where there is none.
+
+    Raises ResultsError for a file that holds something else.
+    """
+    path = folder / SUMMARY
+    if not path.is_file():
+        return summarise(folder)
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ResultsError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(summary, dict):
+        raise ResultsError(f"{path}: expected a mapping, found {type(summary).__name__}")
     return summary
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 NOT_KNOWN = "-"
@@ -47,6 +48,12 @@ def percent_text(share: float | None, digits: int = 1) -> str:
     if share is None or math.isnan(share):
         return NOT_KNOWN
     return f"{100 * share:.{digits}f} %"
+
+
+def listed(names: Sequence[str], most: int = 3, others: str = "more") -> str:
+    """Name the first ones, at most so many, and count the others: a, b, c and 2 more."""
+    rest = f" and {len(names) - most} {others}" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
 
 
 def shift_name(corruption: str, severity: float) -> str:

@@ -17,9 +17,6 @@ else:
     RankSettings = catalogue.tagged_by_field(catalogue.RANKS, "rank")
 
 
-DAY_S = 86400.0
-
-
 class Budget(Settings):
     """Bytes that devices may hand to their uplinks: a sustained rate, an allowance for each period, or both.
 
@@ -39,7 +36,7 @@ class Budget(Settings):
     """What the token bucket holds at most, and so the largest message; needed beside rate_kbps."""
     allowance_bytes: Annotated[int, Field(ge=1)] | None = Field(default=None, validate_default=True)
     """What may be sent in each period; what is left at its end does not carry over."""
-    period_s: Annotated[Duration, Field(ge=1e-6)] = DAY_S
+    period_s: Annotated[Duration, Field(ge=1e-6)] = 86400.0
     """Length of the allowance's periods."""
     starts_at_s: Seconds = 0.0
     """When the allowance's first period begins; before it nothing may be sent."""

@@ -61,8 +61,8 @@ def _at_shifts(value: object, info: ValidationInfo) -> object:
             raise ValueError(f"the devices of {name!r} change at moments of their own; {instead}")
     changes = {name: _changes_s(group, duration_s) for name, group in groups.items()}
     first = next(iter(changes))
-    for name, of_group in changes.items():
-        if of_group != changes[first]:
+    for name, moments in changes.items():
+        if moments != changes[first]:
             raise ValueError(f"the shifts of {first!r} and {name!r} change at different moments; {instead}")
     return changes[first]
 

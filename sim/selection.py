@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -68,7 +68,7 @@ class Pool:
         """Return the sizes of the messages' payloads in which all would go, one for each batch."""
         return [
             payload_bytes([each.content for each in candidates], candidates[0].quality)
-            for candidates in (list(group) for _, group in groupby(self.candidates, attrgetter("batch")))
+            for candidates in _by_batch(self.candidates)
         ]
 
     def ranked(self) -> list[Candidate]:
@@ -103,7 +103,7 @@ class Pool:
         if going:
             self.candidates = [candidate for candidate in self.candidates if candidate not in chosen]
             self.rank.note_sent([candidate.prediction for candidate in going])
-        return [list(message) for _, message in groupby(going, attrgetter("batch"))]
+        return _by_batch(going)
 
     def trim(self) -> int:
         """Give up what cannot wait, and return how many that is."""
@@ -117,6 +117,11 @@ class Pool:
         else:
             del self.candidates[:surplus]
         return surplus
+
+
+def _by_batch(candidates: Iterable[Candidate]) -> list[list[Candidate]]:
+    """Part candidates, those of a batch beside each other, into what one message holds."""
+    return [list(message) for _, message in groupby(candidates, attrgetter("batch"))]
 
 
 def payload_bytes(contents: Sequence[bytes], quality: int | None) -> int:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from models.datasets import DataSet
     from models.placement import Placement
     from models.rendering import Renderer
+    from models.sources import Base as ModelSource
     from models.sources import LoadedModel
     from models.strategies import Base as StrategySettings
     from models.strategies._interface import EdgeAgent
@@ -265,19 +266,19 @@ class Simulation:
     def _laboratory(self) -> Laboratory:
         models, data = self.scenario.models, self.data
 
-        arithmetic = self.executor.placement.arithmetic
+        def load(model: ModelSource, operations: Known) -> LoadedModel:
+            arithmetic = self.executor.placement.arithmetic
+            return replace(fit(model.load(), data), operations=operations, arithmetic=arithmetic)
 
         def load_edge() -> LoadedModel:
-            source = fit(models.edge.load(), data)
-            return replace(source, operations=self._edge_operations, arithmetic=arithmetic)
+            return load(models.edge, self._edge_operations)
 
         def load_foundation() -> LoadedModel:
             assert models.foundation is not None  # the schema asks for one where it is needed
-            source = fit(models.foundation.load(), data)
-            return replace(source, operations=self._foundation_operations, arithmetic=arithmetic)
+            return load(models.foundation, self._foundation_operations)
 
         source = load_edge()
-        edge = AdaptableModel(source.network, self.executor.device, arithmetic)
+        edge = AdaptableModel(source.network, self.executor.device, source.arithmetic)
 
         return Laboratory(
             executor=self.executor,

@@ -118,8 +118,8 @@ def of_arithmetic(
     source: LoadedModel, data: DataSet, place: torch.device, rounds: int, report: Report
 ) -> Iterator[Figure]:
     """Compare passes of full size with less precise ones, and with compiled ones once they are."""
-    from models.arithmetic import Arithmetic  # noqa: PLC0415 - heavy
-    from models.normalisation import AdaptableModel  # noqa: PLC0415
+    from models.arithmetic import Arithmetic  # noqa: PLC0415
+    from models.normalisation import AdaptableModel  # noqa: PLC0415 - heavy
     from models.placement import Placement  # noqa: PLC0415
     from models.tuning import images_per_pass  # noqa: PLC0415
 

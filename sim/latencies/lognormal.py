@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.settings import LONGEST_S
+from scenarios.settings import Milliseconds
 from sim.latencies import Base
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Lognormal(Base):
     """A latency whose logarithm is normal; its mean is median_ms exp(sigma^2 / 2)."""
 
     distribution: Literal["lognormal"] = "lognormal"
-    median_ms: Annotated[float, Field(gt=0, le=1000 * LONGEST_S, allow_inf_nan=False)]
+    median_ms: Annotated[Milliseconds, Field(gt=0)]
     """Half of all latencies are below it."""
     sigma: Annotated[float, Field(ge=0, le=5)]
     """Standard deviation of the natural logarithm; 0.5 puts one in twenty above 2.3 times the median."""

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.units import bytes_text, joules_text, percent_text, seconds_text, shift_name, shift_text
+from analysis.units import bytes_text, joules_text, listed, percent_text, seconds_text, shift_name, shift_text
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,10 @@ def test_shifts() -> None:
 )
 def test_energy(joules: float | None, text: str) -> None:
     assert joules_text(joules) == text
+
+
+def test_the_first_of_many_are_named() -> None:
+    assert listed([]) == ""
+    assert listed(["a", "b", "c"]) == "a, b, c"
+    assert listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert listed(["a", "b", "c"], 1, "more groups") == "a and 2 more groups"
