@@ -30,7 +30,7 @@ def byte_axis(panel: Axes, values: npt.ArrayLike, most_ticks: int = 7) -> None:
     if has_zero and positive.max() <= ALIKE * positive.min():
         widest = float(positive.max())
         panel.set_xlim(-0.08 * widest, 1.12 * widest)
-        panel.xaxis.set_major_locator(MaxNLocator(min(4, most_ticks - 1), steps=[1, 2, 5, 10]))
+        panel.xaxis.set_major_locator(MaxNLocator(min(5, most_ticks - 1), steps=[1, 2, 5, 10]))
         panel.xaxis.set_major_formatter(in_bytes)
         return
     lowest, highest = positive.min() / 1.6, positive.max() * 1.6

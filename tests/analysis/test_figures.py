@@ -47,7 +47,7 @@ def test_zero_bytes_have_a_place_on_the_axis(both: Path) -> None:
     labels = [
         panel.xaxis.get_major_formatter()(tick, None) for tick in panel.get_xticks() if low <= tick <= high
     ]
-    assert labels == ["0 B", "1 kB", "2 kB"]
+    assert labels == ["0 B", "500 B", "1 kB", "1.5 kB", "2 kB"]
 
 
 def test_the_axis_without_zero_is_logarithmic(both: Path) -> None:
